@@ -1,0 +1,63 @@
+"""Server-sent events on bytes: `SseReader` reads them, `sse_event` writes one.
+
+Lines end at CR, LF or CRLF and nowhere else (U+2028 is legal inside JSON). Comments are skipped but counted, so that a keep-alive
+is visible. Source: https://html.spec.whatwg.org/multipage/server-sent-events.html (read November 2026); CRLF streams: Gemini
+recordings.
+"""
+
+
+class SseReader:
+    """`feed(bytes)` -> the events it completed as `(event name or b"", data)`; `finish()` -> an unterminated last one."""
+
+    __slots__ = ("_buffer", "_data", "_event", "_skip_lf", "comments")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._event = b""
+        self._data: list[bytes] = []
+        self._skip_lf = False
+        self.comments = 0
+
+    def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
+        """The events these bytes completed."""
+        if self._skip_lf and data:
+            self._skip_lf = False
+            if data[0] == 10:
+                data = data[1:]
+        buffer = self._buffer + data if self._buffer else data
+        if b"\r" in buffer:
+            # A CR at the very end may be half of a CRLF: it ends its line now, and a LF that follows is swallowed.
+            self._skip_lf = buffer.endswith(b"\r")
+            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if b"\n" not in buffer:
+            self._buffer = buffer
+            return []
+        *lines, self._buffer = buffer.split(b"\n")
+        out: list[tuple[bytes, bytes]] = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    out.append((self._event, self._data[0] if len(self._data) == 1 else b"\n".join(self._data)))
+                    self._data = []
+                self._event = b""
+            elif line.startswith(b"data:"):
+                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif line.startswith(b"event:"):
+                self._event = line[6:].strip()
+            elif line[0] == 58:
+                self.comments += 1
+        return out
+
+    def finish(self) -> list[tuple[bytes, bytes]]:
+        """The input ended: an event whose blank line never came is still delivered, if its data line is whole."""
+        return self.feed(b"\n\n") if self._buffer or self._data else []
+
+
+def sse_event(event: str, data: bytes) -> bytes:
+    """One event with a name."""
+    return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
+
+
+def sse_data(data: bytes) -> bytes:
+    """One event without a name."""
+    return b"data: " + data + b"\n\n"

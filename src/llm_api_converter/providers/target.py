@@ -1,0 +1,57 @@
+"""A target: one model at one provider in one protocol, with everything needed to call it."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from ..hub.facts import Facts
+from ..hub.ledger import LossClass, Policy
+
+
+class Auth(Struct, frozen=True):
+    """How calls are authenticated. `scheme` names a signer in `providers.auth` (`none`, `bearer`, `x-api-key`, `api-key`,
+    `x-goog-api-key`, `sigv4`, `google`, `azure_ad`). `secret` is the resolved key ("" for none); it never reaches a log: `repr`
+    hides it. `options` are the scheme's own settings (region, profile, ...).
+    """
+
+    scheme: str
+    secret: str = ""
+    options: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Auth(scheme={self.scheme!r}, secret={'***' if self.secret else ''!r})"
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """Whom to call. `provider` is the configured name, `type` its catalogue entry, `protocol` the language spoken for this call,
+    `model` the upstream's own model id.
+
+    The URL of a call is `base_url` + `Wire.path`; `base_url` has no slash at its end and already holds what the vendor's address
+    of this protocol adds (`/anthropic`, `/v1`). `paths` replaces whole paths where a vendor addresses an operation differently
+    (`{model}` is filled in). `headers` go with every call. `layers` says for each fact set which layer it came from.
+    `scope` identifies the credential (a short digest, not the secret) for sealed state.
+    """
+
+    provider: str
+    type: str
+    protocol: str
+    model: str
+    base_url: str
+    auth: Auth
+    facts: Facts
+    layers: Mapping[str, str] = {}
+    paths: Mapping[str, str] = {}
+    headers: Mapping[str, str] = {}
+    scope: str = ""
+    weight: int = 1
+    timeout_s: float = 600.0
+    # Does this provider count tokens in this protocol (an operation of its own)?
+    counts_tokens: bool = False
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """What a model name leads to. `name` is the configured name (metrics use it). Targets are tried in order."""
+
+    name: str
+    targets: tuple[Target, ...]
+    on_loss: Mapping[LossClass, Policy]
