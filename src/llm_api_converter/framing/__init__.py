@@ -1,0 +1,1 @@
+"""Bytes <-> frames: the transport formats that carry protocol messages. Pure."""

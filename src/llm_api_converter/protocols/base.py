@@ -92,13 +92,15 @@ class DecodeRequest(Protocol):
 
     def __call__(
         self, body: Any, *, model: str | None = None, stream: bool | None = None, headers: Mapping[str, str] = ...
-    ) -> Request: ...
+    ) -> Request:
+        """`body` is any JSON value."""
 
 
 class DecodeEmbedRequest(Protocol):
     """As `DecodeRequest`, for embeddings."""
 
-    def __call__(self, body: Any, *, model: str | None = None) -> EmbedRequest: ...
+    def __call__(self, body: Any, *, model: str | None = None) -> EmbedRequest:
+        """`body` is any JSON value."""
 
 
 class Codec(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,9 @@ from typing import Any
 
 from ..hub.errors import ApiError, invalid
 
-_NAMES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "a whole number", float: "a number", type(None): "null"}
+_NAMES = {
+    dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "a whole number", float: "a number", type(None): "null",
+}
 _MISSING: Any = object()
 
 

@@ -1,0 +1,1 @@
+"""Who is called: the catalogue of providers and models, and how calls are authenticated."""

@@ -1,0 +1,1 @@
+"""From the model name a client asks for to the targets that can serve it."""
