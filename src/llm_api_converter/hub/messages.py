@@ -35,7 +35,8 @@ class Opaque(Struct, frozen=True):
     `realm` names who accepts it: `wire.<protocol>` as decoders leave it (origin unknown beyond the protocol it came in), or the
     realm of the target that issued it (`facts.realm`) once a seal has proved it. `kind` is `signature`, `redacted`, `encrypted`,
     or `seal` (made by this gateway for the client to echo). `item_id` is the vendor's item id the state belongs to.
-    `scope` names the credential it was issued under ("" = any).
+    `scope` names the credential it was issued under ("" = any). `format` is the vendor's word for how `data` is to be read, where
+    it gives one beside it (Chat `reasoning_details[].format`).
     """
 
     realm: str
@@ -43,6 +44,7 @@ class Opaque(Struct, frozen=True):
     data: str
     item_id: str | None = None
     scope: str = ""
+    format: str = ""
 
 
 class Citation(Struct, frozen=True):
