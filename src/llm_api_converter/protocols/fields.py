@@ -132,6 +132,10 @@ class Fields:
                 raise invalid(f"{self.at(name)}[{i}]", f"expected a string, got {type_name(item)}")
         return tuple(value)
 
+    def keep(self, name: str, value: Any) -> None:
+        """Adds a leftover: an unknown field of a nested object goes into `extras` as `nested.field`."""
+        self._left[name] = value
+
     def rest(self) -> dict[str, Any]:
         """The fields nobody took. Those that are null are left out: "not said"."""
         left = self._left
