@@ -1,0 +1,147 @@
+"""The command line: `llm-api-converter serve | check-config | models`. Commands that are not built yet are refused by name.
+
+Heavy modules (the server, the codecs) are imported inside the command that needs them, so that `--help` and errors are quick.
+Exit codes: 0 done, 1 the settings are wrong, 2 wrong usage or a command that is not built yet.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from . import __version__
+
+if TYPE_CHECKING:
+    from .config import Config
+
+NOT_BUILT: dict[str, str] = {
+    "keys": "create, list, show, update, rotate and revoke API keys",
+    "usage": "what was used, by key and model",
+    "doctor": "reach and authenticate each provider",
+    "convert": "translate a request or an answer offline",
+    "launch": "run a coding agent through the gateway",
+    "conformance": "score card of the known pitfalls against any gateway",
+    "record": "capture redacted traffic",
+    "replay": "serve recorded traffic as an upstream",
+    "diff": "compare two recorded runs",
+    "migrate": "make or update the tables of a store",
+}
+"""Commands of later releases, with what they will do."""
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="Any LLM client on any LLM: a gateway between the wire protocols of the vendors.",
+)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Settings file (default: gateway.yaml in this folder, if there is one).")
+]
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="llm-api-converter")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"llm-api-converter {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of processes.")] = None,
+) -> None:
+    """Start the gateway."""
+    settings = _load(config, {"server.host": host, "server.port": port, "server.workers": workers})
+    for note in settings.notes:
+        typer.echo(f"note: {note}", err=True)
+    from .config import ConfigError
+    from .server.app import serve as run
+
+    try:
+        run(settings)
+    except ConfigError as error:
+        _refuse(error.errors)
+
+
+@app.command("check-config")
+def check_config(config: ConfigOption = None) -> None:
+    """Show every setting with its source, or every error at once."""
+    settings = _load(config, {})
+    rows = settings.describe()
+    width = max(len(path) for path, _, _ in rows)
+    for path, value, source in rows:
+        typer.echo(f"{path:<{width}}  {value}  # {source}")
+    problems = _resolver(settings).problems()
+    for note in settings.notes:
+        typer.echo(f"note: {note}", err=True)
+    if problems:
+        _refuse(tuple(problems))
+
+
+@app.command()
+def models(config: ConfigOption = None) -> None:
+    """List the model names clients can ask for, and where each leads."""
+    settings = _load(config, {})
+    resolver = _resolver(settings)
+    for info in resolver.models():
+        targets = ", ".join(f"{t.provider}/{t.model} ({t.protocol})" for t in resolver.resolve(info.id, "").targets)
+        typer.echo(f"{info.id}  ->  {targets}")
+    for model in settings.models:
+        if any(c in model.name for c in "*?["):
+            typer.echo(f"{model.name}  ->  " + ", ".join(f"{t.provider}/{t.model}" for t in model.all_targets()))
+    for name, provider in settings.providers.items():
+        typer.echo(f"{name}/MODEL  ->  any model of {name} ({provider.type})")
+
+
+def _later(name: str, what: str) -> None:
+    @app.command(
+        name, help=f"Not built yet: {what}.", add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def command() -> None:
+        typer.echo(f"`{name}` is not built yet", err=True)
+        raise typer.Exit(2)
+
+
+for _name, _what in NOT_BUILT.items():
+    _later(_name, _what)
+
+
+def _load(path: Path | None, flags: Mapping[str, Any]) -> "Config":
+    from .config import Config, ConfigError
+
+    try:
+        return Config.load(path, os.environ, Path.cwd(), flags)
+    except ConfigError as error:
+        _refuse(error.errors)
+
+
+def _resolver(settings: "Config") -> Any:
+    from .providers.catalog import Catalog
+    from .routing.resolve import Resolver
+
+    return Resolver(settings, Catalog.load())
+
+
+def _refuse(errors: tuple[str, ...]) -> NoReturn:
+    typer.echo(f"The settings are wrong in {len(errors)} place{'s' if len(errors) > 1 else ''}:", err=True)
+    for error in errors:
+        typer.echo(f"  - {error}", err=True)
+    raise typer.Exit(1)

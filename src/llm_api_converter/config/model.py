@@ -1,0 +1,279 @@
+"""The settings as one frozen tree of types. See `docs/settings.md` for the meaning of every field; a test compares the two.
+
+Nothing here reads a file or the environment: `Config.load` hands over to `load.py`, once, at start. Secrets are `SecretStr`, so that
+no log, error or description of the settings shows one. Unknown names are errors everywhere.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+
+from ..hub.ledger import LossClass, Policy
+
+Strategy = Literal["failover", "weighted", "round_robin", "least_latency", "cheapest"]
+ProtocolName = Literal["anthropic", "openai_chat", "openai_responses", "gemini", "bedrock_converse"]
+
+
+class ConfigError(Exception):
+    """Everything wrong with the settings. Each line names the setting (or the environment variable) and says what to do."""
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")
+    return value
+
+
+Int = Annotated[int, BeforeValidator(_no_bool)]
+Number = Annotated[float, BeforeValidator(_no_bool)]
+
+
+class Section(BaseModel):
+    """Common to all parts of the tree: frozen, and unknown names are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ServerConfig(Section):
+    """Where the gateway listens. `max_body_bytes` is the largest request body taken."""
+
+    host: str = "127.0.0.1"
+    port: Int = Field(default=8000, ge=0, le=65535)
+    workers: Int = Field(default=1, ge=1, le=256)
+    max_body_bytes: Int = Field(default=33_554_432, ge=1024)
+
+
+class AuthConfig(Section):
+    """Who may call. Without `master_api_key` the gateway makes one at its first start (`secrets_on_disk.ensure_master_key`)."""
+
+    require_api_key: bool = True
+    master_api_key: SecretStr | None = None
+
+
+class RateLimitConfig(Section):
+    """Limits per key. Not built yet: only `enabled: false` is accepted."""
+
+    enabled: bool = False
+    requests: Int = Field(default=100, ge=1)
+    window_s: Number = Field(default=60, gt=0)
+    burst: Int = Field(default=20, ge=0)
+    tokens: Int | None = Field(default=None, ge=1)
+    concurrent: Int | None = Field(default=None, ge=1)
+    backend: Literal["host", "redis"] = "host"
+
+
+class StoreConfig(Section):
+    """Where keys, usage and audit records are kept. Only the default is accepted yet."""
+
+    url: SecretStr = SecretStr("sqlite:///data/gateway.db")
+
+
+class RedisConfig(Section):
+    """Shared state of several hosts. Not built yet."""
+
+    url: SecretStr | None = None
+
+
+class ProviderConfig(Section):
+    """One upstream. `type` names its entry in the catalogue; whatever is unsaid comes from there.
+
+    `claims` are patterns of bare model ids that belong to this provider, instead of the catalogue's. `headers` go with every call.
+    """
+
+    type: str
+    base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
+    api_key: SecretStr | None = None
+    protocol: ProtocolName | None = None
+    claims: tuple[str, ...] | None = None
+    headers: Mapping[str, SecretStr] = Field(default_factory=dict)
+    facts: Mapping[str, Any] = Field(default_factory=dict)
+    timeout_s: Number | None = Field(default=None, gt=0)
+    api_version: str | None = None
+    region: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+    aws_session_token: SecretStr | None = None
+    profile: str | None = None
+    project: str | None = None
+    location: str | None = None
+
+
+class TargetConfig(Section):
+    """One target of a model: which provider, and the model's id there (`*`: the name that was asked for)."""
+
+    provider: str
+    model: str = Field(min_length=1)
+    weight: Int = Field(default=1, ge=1)
+
+
+class ModelConfig(Section):
+    """A name clients may ask for, exact or a pattern: one target (`provider`, `model`) or several (`targets`, `strategy`)."""
+
+    name: str = Field(min_length=1)
+    provider: str | None = None
+    model: str | None = Field(default=None, min_length=1)
+    targets: tuple[TargetConfig, ...] = ()
+    strategy: Strategy = "failover"
+    facts: Mapping[str, Any] = Field(default_factory=dict)
+    on_loss: Mapping[LossClass, Policy] = Field(default_factory=dict)
+
+    def all_targets(self) -> tuple[TargetConfig, ...]:
+        """The targets in order; the short form is a list of one."""
+        if self.targets or self.provider is None or self.model is None:
+            return self.targets
+        return (TargetConfig(provider=self.provider, model=self.model),)
+
+
+class OnLoss(Section):
+    """What happens when something cannot be said in the target's language, by class of loss."""
+
+    content: Policy = "reject"
+    state: Policy = "report"
+    tools: Policy = "report"
+    privacy: Policy = "report"
+    tuning: Policy = "report"
+    cache: Policy = "report"
+    unknown: Policy = "report"
+
+    def table(self) -> dict[LossClass, Policy]:
+        """As a mapping, for `Route.on_loss`."""
+        return {
+            "content": self.content, "state": self.state, "tools": self.tools, "privacy": self.privacy,
+            "tuning": self.tuning, "cache": self.cache, "unknown": self.unknown,
+        }
+
+
+class ConversionConfig(Section):
+    """How strict translation is."""
+
+    on_loss: OnLoss = OnLoss()
+
+
+class RetryConfig(Section):
+    """`attempts` more tries before the first event that is not a ping, each at most `max_wait_s` after the one before."""
+
+    attempts: Int = Field(default=2, ge=0, le=10)
+    max_wait_s: Number = Field(default=10, ge=0)
+
+
+class UpstreamConfig(Section):
+    """Calls to providers. `timeout_s` is the longest silence of an upstream before its call is given up."""
+
+    timeout_s: Number = Field(default=600, gt=0)
+
+
+class ResponsesConfig(Section):
+    """Server-side state for `previous_response_id` across protocols. Not built yet."""
+
+    keep: bool = False
+    ttl_s: Int = Field(default=86400, ge=1)
+
+
+class CacheConfig(Section):
+    """A cache of whole answers. Not built yet."""
+
+    enabled: bool = False
+    ttl_s: Int = Field(default=300, ge=1)
+
+
+class SealKey(Section):
+    """One key that authenticates sealed state. `id` is written into each seal."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,16}$")
+    secret: SecretStr
+
+
+class SealConfig(Section):
+    """Keys for sealed state, newest first; all replicas need the same. Empty: made and kept in `data_dir` at the first start."""
+
+    keys: tuple[SealKey, ...] = ()
+
+
+class FeaturesConfig(Section):
+    """Switches over all targets: `false` takes the ability from every one."""
+
+    tools: bool = True
+    reasoning: bool = True
+    documents: bool = True
+    prompt_cache: bool = True
+
+
+class ClaudeModelsConfig(Section):
+    """Where a `claude-*` name goes that no configured provider claims: by family, else `default`."""
+
+    default: str | None = None
+    opus: str | None = None
+    sonnet: str | None = None
+    haiku: str | None = None
+
+
+class LoggingConfig(Section):
+    """`format` auto: console in development, JSON in production. `print_prompts` writes requests and answers to the log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+    print_prompts: bool = False
+
+
+class Config(Section):
+    """All settings."""
+
+    environment: Literal["development", "production"] = "development"
+    data_dir: str = Field(default="data", min_length=1)
+    server: ServerConfig = ServerConfig()
+    auth: AuthConfig = AuthConfig()
+    rate_limit: RateLimitConfig = RateLimitConfig()
+    store: StoreConfig = StoreConfig()
+    redis: RedisConfig = RedisConfig()
+    providers: Mapping[str, ProviderConfig] = Field(default_factory=dict)
+    models: tuple[ModelConfig, ...] = ()
+    claude_models: ClaudeModelsConfig = ClaudeModelsConfig()
+    conversion: ConversionConfig = ConversionConfig()
+    retry: RetryConfig = RetryConfig()
+    upstream: UpstreamConfig = UpstreamConfig()
+    responses: ResponsesConfig = ResponsesConfig()
+    cache: CacheConfig = CacheConfig()
+    seal: SealConfig = SealConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    logging: LoggingConfig = LoggingConfig()
+
+    _sources: Mapping[str, str] = PrivateAttr(default_factory=lambda: MappingProxyType({}))
+    _notes: tuple[str, ...] = PrivateAttr(default=())
+
+    @classmethod
+    def load(cls, path: Path | None, environ: Mapping[str, str], cwd: Path, flags: Mapping[str, Any] | None = None) -> "Config":
+        """Read the settings once: `flags` (dotted setting -> value) over the file, over the environment, over `.env`, over defaults.
+
+        `path` None: `gateway.yaml` in `cwd`, if there is one. Raises ConfigError with every error at once.
+        """
+        from .load import load
+
+        return load(path, environ, cwd, flags or {})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know at start, though it is no error: variables that are not used, an open gateway."""
+        return self._notes
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Dotted setting -> where its value comes from. What is not listed is a default."""
+        return self._sources
+
+    @property
+    def json_logs(self) -> bool:
+        """Whether log lines are JSON."""
+        return self.logging.format == "json" or (self.logging.format == "auto" and self.environment == "production")
+
+    def describe(self) -> list[tuple[str, str, str]]:
+        """Every setting as (path, value, source), secrets masked."""
+        from .describe import describe
+
+        return describe(self)
