@@ -80,11 +80,13 @@ class BadSeal(ValueError):
 
 
 class _Token(Struct, frozen=True, array_like=True):
-    """An `Opaque` in the payload. Base64 data travels as bytes: a third shorter."""
+    """An `Opaque` in the payload. Where `base64`, `data` is what the text stood for (a quarter shorter), else the text in UTF-8."""
 
     kind: str
-    data: str | bytes
+    data: bytes
+    base64: bool
     item_id: str | None = None
+    format: str = ""
 
 
 class _Thought(Struct, frozen=True, array_like=True):
@@ -159,7 +161,7 @@ class Sealer:
         payload = signed[_HEAD + id_length :]
         try:
             return _unpacked(_decode(zlib.decompress(payload) if flags & _DEFLATED else payload))
-        except (msgspec.DecodeError, zlib.error) as e:
+        except (msgspec.DecodeError, zlib.error, UnicodeDecodeError) as e:
             raise BadSeal("authentic, but not readable") from e
 
 
@@ -191,7 +193,7 @@ def _packed(sealed: Sealed) -> _Payload:
 
 def _unpacked(payload: _Payload) -> Sealed:
     def tokens(packed: tuple[_Token, ...]) -> tuple[Opaque, ...]:
-        return tuple(Opaque(payload.realm, x.kind, _data_text(x.data), x.item_id, payload.scope) for x in packed)
+        return tuple(Opaque(payload.realm, x.kind, _data_text(x), x.item_id, payload.scope, x.format) for x in packed)
 
     return Sealed(
         payload.realm,
@@ -206,17 +208,17 @@ def _unpacked(payload: _Payload) -> Sealed:
 
 
 def _tokens_packed(tokens: tuple[Opaque, ...]) -> tuple[_Token, ...]:
-    return tuple(_Token(x.kind, _data_packed(x.data), x.item_id) for x in tokens)
+    return tuple(_Token(x.kind, *_data_packed(x.data), x.item_id, x.format) for x in tokens)
 
 
-def _data_packed(data: str) -> str | bytes:
-    """The bytes behind standard base64, if encoding them gives the very same text again; else the text."""
+def _data_packed(data: str) -> tuple[bytes, bool]:
+    """Only base64 that comes out of its bytes the very same is packed as bytes."""
     try:
         raw = a2b_base64(data, strict_mode=True)
-    except (ValueError, Base64Error):
-        return data
-    return raw if _data_text(raw) == data else data
+    except ValueError:
+        return data.encode(), False
+    return (raw, True) if b2a_base64(raw, newline=False).decode() == data else (data.encode(), False)
 
 
-def _data_text(data: str | bytes) -> str:
-    return data if isinstance(data, str) else b2a_base64(data, newline=False).decode()
+def _data_text(token: _Token) -> str:
+    return b2a_base64(token.data, newline=False).decode() if token.base64 else token.data.decode()

@@ -4,8 +4,8 @@ Out: every reasoning part gets exactly one token of kind `seal` just before its 
 a later turn then knows whose reasoning it is. Where a client keeps state for us is its codec's `seals`:
 
 - `reasoning`: in reasoning items only. State of a tool call rides on the reasoning part right before it, else on an empty one put
-  there (a *carrier*). State of visible parts waits for the next reasoning part or call; where none follows it is given
-  up, for an empty reasoning part is never put in front of plain text. Of several such parts in a row the last one's is kept.
+  there (a *carrier*). State of a visible part waits for the reasoning part or call that follows it; where none does it is given
+  up, for an empty reasoning part is never put in front of plain text.
 - `fields`: each part keeps its own.
 - `late`: the client drops reasoning, so a seal holds it whole: on the next client-run tool call, else on an empty text part at the end.
 
@@ -150,7 +150,7 @@ class SealWriter:
             self._earlier = tokens or self._earlier
             self._after_text = False
         elif isinstance(part, Holder):
-            self._visible = tokens or self._visible
+            self._visible = tokens
         out.append(Close(self._upstream_index + self._shift))
 
     def _over(self, finished: bool, out: list[Event]) -> None:
