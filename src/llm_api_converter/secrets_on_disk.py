@@ -10,22 +10,11 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from .config import Config, ConfigError
+from .hub.seal import SealKey
 
 MASTER_FILE = "master.key"
 SEAL_FILE = "seal.keys.json"
-
-
-class SealSecret(Struct, frozen=True):
-    """A key of sealed state: its id (written into each seal) and the secret's bytes."""
-
-    id: str
-    secret: bytes
-
-    def __repr__(self) -> str:
-        return f"SealSecret(id={self.id!r})"
 
 
 def ensure_master_key(config: Config) -> tuple[str, Path | None]:
@@ -39,15 +28,15 @@ def ensure_master_key(config: Config) -> tuple[str, Path | None]:
     return key, file
 
 
-def ensure_seal_keys(config: Config) -> tuple[SealSecret, ...]:
+def ensure_seal_keys(config: Config) -> tuple[SealKey, ...]:
     """The keys of sealed state, newest first: those of the settings, else those of `data_dir`, made when there are none."""
     if config.seal.keys:
-        return tuple(SealSecret(key.id, key.secret.get_secret_value().encode()) for key in config.seal.keys)
+        return tuple(SealKey(key.id, key.secret.get_secret_value().encode()) for key in config.seal.keys)
     file = Path(config.data_dir) / SEAL_FILE
     made = {"keys": [{"id": secrets.token_hex(4), "secret": secrets.token_urlsafe(32)}]}
     try:
         stored: Any = json.loads(_once(file, json.dumps(made) + "\n"))
-        keys = tuple(SealSecret(str(key["id"]), str(key["secret"]).encode()) for key in stored["keys"])
+        keys = tuple(SealKey(str(key["id"]), str(key["secret"]).encode()) for key in stored["keys"])
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError((f"{file}: is not a list of keys; delete the file to have one made",)) from error
     if not keys or not all(key.id and key.secret for key in keys):
