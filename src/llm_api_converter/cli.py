@@ -69,13 +69,11 @@ def serve(
 ) -> None:
     """Start the gateway."""
     settings = _load(config, {"server.host": host, "server.port": port, "server.workers": workers})
-    for note in settings.notes:
-        typer.echo(f"note: {note}", err=True)
     from .config import ConfigError
-    from .server.app import serve as run
+    from .server.serve import serve as run
 
     try:
-        run(settings)
+        run(settings, config)
     except ConfigError as error:
         _refuse(error.errors)
 

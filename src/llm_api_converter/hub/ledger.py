@@ -41,6 +41,13 @@ class Ledger:
         self.losses: list[Loss] = []
         self._seen: set[tuple[str, str, str]] = set()
 
+    def copy(self) -> "Ledger":
+        """A ledger of its own that begins with the same losses."""
+        twin = Ledger()
+        twin.losses = list(self.losses)
+        twin._seen = set(self._seen)
+        return twin
+
     def add(self, path: str, feature: str, action: Action, loss_class: LossClass, detail: str = "") -> None:
         """Record one loss; a repetition of the same path, feature and action is ignored."""
         key = (path, feature, action)
@@ -64,11 +71,11 @@ class Ledger:
         """The client's input was broken and has been mended."""
         self.add(path, feature, "repaired", loss_class, detail)
 
-    def rejected(self, policy: Mapping[str, Policy]) -> list[Loss]:
+    def rejected(self, policy: Mapping[LossClass, Policy]) -> list[Loss]:
         """Losses whose class the policy rejects. Repairs and emulations lose nothing, so they are never rejected."""
         return [loss for loss in self.losses if loss.action in ("dropped",) and policy.get(loss.loss_class) == "reject"]
 
-    def reported(self, policy: Mapping[str, Policy]) -> list[Loss]:
+    def reported(self, policy: Mapping[LossClass, Policy]) -> list[Loss]:
         """Losses to show: all but those whose class is allowed in silence."""
         return [loss for loss in self.losses if policy.get(loss.loss_class, "report") != "allow"]
 
@@ -76,12 +83,12 @@ class Ledger:
 def unknown_extras(extras: Extras | None, protocol: str, path: str, ledger: Ledger) -> dict[str, Any]:
     """The extras `protocol`'s encoder may write; every field of any other protocol becomes a loss at `path.field`.
 
-    `path` "" is the request itself.
+    `path` "" is the request itself. Wording (see `messages.wording`) is never a loss.
     """
     if not extras:
         return {}
     for owner, fields in extras.items():
-        if owner != protocol:
+        if owner != protocol and owner[0] != "~":
             for field in fields:
                 ledger.drop(f"{path}.{field}" if path else field, field, "unknown")
     return extras.get(protocol) or {}

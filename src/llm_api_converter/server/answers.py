@@ -1,0 +1,194 @@
+"""From an upstream's answer to the client's bytes: through the hub, or straight through with a tap.
+
+Both ways have one shape: `plain(body)` for a whole answer; `feed`, `finish`, `fail` for a stream; `seen` for what the gateway itself
+wants to know of it (usage, finish, a failure, whether anything but pings has come).
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Protocol
+
+from ..hub.errors import ApiError
+from ..hub.events import Aside, Delta, End, Event, Failed, Finished, UsageSeen
+from ..hub.fold import fold, unfold
+from ..hub.ledger import Ledger
+from ..hub.response import Finish, Response, Usage
+from ..hub.restore import Restorer
+from ..hub.sealing import SealWriter
+from ..protocols.base import Answer, Codec
+from ..protocols.relay import Relay, tap_response
+
+
+class Seen:
+    """What has come by so far. `begun`: anything but pings."""
+
+    __slots__ = ("asides", "begun", "failed", "finish", "over", "usage")
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.over = False
+        self.failed: ApiError | None = None
+        self.usage: Usage | None = None
+        self.finish: Finish | None = None
+        self.asides: list[Aside] = []
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Note the next events."""
+        for event in events:
+            kind = type(event)
+            if kind is Delta:
+                self.begun = True
+            elif kind is Aside:
+                if not event.ping:  # type: ignore[union-attr]
+                    self.asides.append(event)  # type: ignore[arg-type]
+                    self.begun = True
+            elif kind is UsageSeen:
+                self.usage = event.usage  # type: ignore[union-attr]
+            elif kind is Finished:
+                self.finish = event.finish  # type: ignore[union-attr]
+            elif kind is Failed:
+                self.failed, self.over = event.error, True  # type: ignore[union-attr]
+            elif kind is End:
+                self.over = True
+            else:
+                self.begun = True
+
+    def take_response(self, response: Response) -> None:
+        """Note a whole answer."""
+        self.begun = self.over = True
+        self.usage, self.finish = response.usage, response.finish
+
+
+class AnswerPath(Protocol):
+    """One answer on its way to the client."""
+
+    seen: Seen
+
+    def plain(self, body: bytes) -> bytes:
+        """A whole answer. Raises `ApiError(upstream_failed)` where it is none."""
+
+    def plain_as_stream(self, body: bytes) -> bytes:
+        """A whole answer for a client that asked for a stream."""
+
+    def stream_as_plain(self, body: bytes) -> bytes:
+        """A whole stream for a client that asked for a plain answer."""
+
+    def feed(self, data: bytes) -> bytes:
+        """The next bytes of the stream."""
+
+    def finish(self) -> bytes:
+        """The stream's input ended."""
+
+    def fail(self, error: ApiError) -> bytes:
+        """The stream broke: the client's own terminal error."""
+
+
+class Translated:
+    """Upstream protocol -> events -> client protocol."""
+
+    __slots__ = ("_answer", "_client", "_decoder", "_encoder", "_ledger", "_restorer", "_sealer", "_up", "seen")
+
+    def __init__(
+        self, up: Codec, client: Codec, answer: Answer, ledger: Ledger, restorer: Restorer | None, sealer: SealWriter | None
+    ) -> None:
+        self._up = up
+        self._client = client
+        self._answer = answer
+        self._ledger = ledger
+        self._restorer = restorer
+        self._sealer = sealer
+        self._decoder = up.stream_decoder()
+        self._encoder = client.stream_encoder(answer, ledger)
+        self.seen = Seen()
+
+    def plain(self, body: bytes) -> bytes:
+        return self._encoded(self._up.decode_response(body))
+
+    def plain_as_stream(self, body: bytes) -> bytes:
+        return self._through(unfold(self._up.decode_response(body)))
+
+    def stream_as_plain(self, body: bytes) -> bytes:
+        return self._encoded(fold([*self._decoder.feed(body), *self._decoder.finish()]))
+
+    def feed(self, data: bytes) -> bytes:
+        return self._through(self._decoder.feed(data))
+
+    def finish(self) -> bytes:
+        return self._through(self._decoder.finish())
+
+    def fail(self, error: ApiError) -> bytes:
+        return self._through([Failed(error)])
+
+    def _encoded(self, response: Response) -> bytes:
+        self.seen.take_response(response)
+        if self._restorer is not None:
+            response = self._restorer.response(response)
+        if self._sealer is not None:
+            response = self._sealer.response(response)
+        return self._client.encode_response(response, self._answer, self._ledger)
+
+    def _through(self, events: list[Event]) -> bytes:
+        if not events:
+            return b""
+        self.seen.take(events)
+        if self._restorer is not None:
+            events = self._restorer.events(events)
+        if self._sealer is not None:
+            events = self._sealer.events(events)
+        return self._encoder.encode(events)
+
+
+class Relayed:
+    """The same protocol on both sides: the bytes go on, a tap reads along."""
+
+    __slots__ = ("_codec", "_relay", "_request_id", "seen")
+
+    def __init__(self, codec: Codec, request_id: str, *, drop_usage: bool) -> None:
+        self._codec = codec
+        self._request_id = request_id
+        self._relay = Relay(codec.stream_decoder(), codec.stream_type, drop_usage=drop_usage)
+        self.seen = Seen()
+
+    @property
+    def tap_error(self) -> Exception | None:
+        """Why the tap stopped reading, if it did."""
+        return self._relay.tap_error
+
+    def plain(self, body: bytes) -> bytes:
+        response = tap_response(self._codec.decode_response, body)
+        if response is not None:
+            self.seen.take_response(response)
+        return body
+
+    def plain_as_stream(self, body: bytes) -> bytes:
+        return self.plain(body)
+
+    def stream_as_plain(self, body: bytes) -> bytes:
+        self.feed(body)
+        return body
+
+    def feed(self, data: bytes) -> bytes:
+        out = self._relay.feed(data)
+        self.seen.take(self._relay.events)
+        if self._relay.tap_error is not None:
+            self.seen.begun = True
+        return out
+
+    def finish(self) -> bytes:
+        """Nothing more, or the terminal error where the upstream's own never came."""
+        over = self.seen.over
+        out = self._relay.finish()
+        self.seen.take(self._relay.events)
+        if not over and self.seen.failed is not None:
+            out += self.fail(self.seen.failed)
+        return out
+
+    def fail(self, error: ApiError) -> bytes:
+        self.seen.failed, self.seen.over = error, True
+        return self._codec.stream_error(error, self._request_id)
+
+
+@cache
+def ping_of(codec: Codec) -> bytes:
+    """A keep-alive in a client's protocol; the same bytes at any time."""
+    return codec.stream_encoder(Answer(model="", new_id=str), Ledger()).ping()

@@ -1,0 +1,188 @@
+"""The ASGI application and the process around it.
+
+One request, from the outside in: an `Exchange` is made (request id, clock), its path is matched, the operation runs, what goes wrong is
+shaped into the client's protocol, and in the end, whatever happened, metrics and one log line are written. These are the four steps a
+middleware list would have; they stand in one function because each would otherwise wrap every send of every chunk (see
+docs/decisions/002-one-frame-instead-of-middleware.md).
+"""
+
+import asyncio
+
+import structlog
+
+from ..config import Config
+from ..hub.errors import ApiError
+from ..hub.seal import SealKey
+from ..observe.metrics import Metrics
+from ..protocols import codec
+from ..upstream.client import Client
+from .count import count
+from .exchange import Exchange
+from .http import ClientGone, Receive, Responder, Scope, Send, read_body
+from .models import capabilities, list_models, show_model
+from .pipeline import generate
+from .routes import ASKER, match
+from .runtime import Runtime
+
+log = structlog.get_logger("gateway")
+CLIENT_GONE_STATUS = 499
+"""For log and metrics only: the client left before its answer was complete."""
+
+
+class Gateway:
+    """The ASGI application."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One ASGI connection: a request, a WebSocket (refused), or the lifespan of the worker."""
+        if scope["type"] == "http":
+            await self._request(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await _refuse_websocket(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        runtime = self.runtime
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
+        headers = _headers(scope["headers"])
+        found = match(scope["path"])
+        if found.operation in ("models", "model"):
+            found = next((type(found)(name, found.operation, found.method, found.argument) for key, name in ASKER if key in headers), found)
+        x = Exchange(runtime, found, codec(found.protocol), headers, scope["query_string"], Responder(send, loop.time), started_s)
+        runtime.metrics.in_flight += 1
+        try:
+            await self._serve(x, scope, receive)
+        except ClientGone:
+            x.error = ApiError("internal", "the client left before its answer was complete", status=CLIENT_GONE_STATUS)
+        except ApiError as error:
+            x.error = error
+            await _tell(x, error)
+        except Exception as error:  # the outermost frame: whatever it is, the client gets an answer and the log the cause
+            log.error("internal error", request_id=x.request_id, error=repr(error), exc_info=error)
+            x.error = ApiError("internal", f"the gateway failed; its log has the cause under {x.request_id}")
+            await _tell(x, x.error)
+        finally:
+            runtime.metrics.in_flight -= 1
+            if found.operation in _RECORDED:
+                record(x, loop.time())
+
+    async def _serve(self, x: Exchange, scope: Scope, receive: Receive) -> None:
+        operation, method = x.match.operation, scope["method"]
+        if operation == "unknown":
+            raise ApiError("not_found", f"no such path: {method} {scope['path']}")
+        if method != x.match.method and not (method == "HEAD" and x.match.method == "GET"):
+            raise ApiError("invalid", f"{scope['path']} takes {x.match.method}, not {method}", status=405)
+        if operation == "generate":
+            await generate(x, receive)
+        elif operation == "count":
+            await count(x, receive)
+        elif operation == "models":
+            await list_models(x)
+        elif operation == "model":
+            await show_model(x)
+        elif operation == "capabilities":
+            await capabilities(x)
+        elif operation == "metrics":
+            await x.responder.whole(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], self.runtime.metrics.expose())
+        elif operation == "ready" and not self.runtime.ready:
+            await _json(x, 503, b'{"status":"starting"}')
+        elif operation == "sink":
+            await read_body(receive, x.headers, self.runtime.max_body_bytes)
+            await _json(x, 200, b"{}")
+        else:
+            await _json(x, 200, b'{"status":"ok"}')
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self.runtime.client = Client(idle_timeout_s=float(self.runtime.config.upstream.timeout_s))
+                self.runtime.ready = True
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                self.runtime.ready = False
+                await self.runtime.client.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+_RECORDED = frozenset({"generate", "count", "embed", "models", "model", "capabilities", "unknown"})
+
+
+def build(config: Config, *, master_key: str, seal_keys: tuple[SealKey, ...], metrics: Metrics | None = None) -> Gateway:
+    """The application for these settings."""
+    return Gateway(Runtime(config, master_key=master_key, seal_keys=seal_keys, metrics=metrics or Metrics()))
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Lower-case names; the values of a repeated header are joined by a comma."""
+    headers = dict(raw)
+    if len(headers) != len(raw):
+        headers = {}
+        for name, value in raw:
+            headers[name] = headers[name] + b"," + value if name in headers else value
+    return headers
+
+
+async def _json(x: Exchange, status: int, body: bytes) -> None:
+    await x.responder.whole(status, [(b"content-type", b"application/json")], body)
+
+
+async def _tell(x: Exchange, error: ApiError) -> None:
+    """The error in the client's protocol: as an answer, or inside the stream that has begun."""
+    error.message = x.runtime.redactor(error.message)
+    if x.responder.started:
+        if not x.responder.ended:
+            await x.responder.write(x.codec.stream_error(error, x.request_id), more=False)
+        return
+    wire = x.codec.encode_error(error, x.request_id)
+    headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in wire.headers.items()]
+    headers.append((b"x-request-id", x.request_id.encode()))
+    if x.target is not None:
+        headers.append((b"x-upstream-provider", x.target.provider.encode("latin-1", "replace")))
+    await x.responder.whole(wire.status, headers, wire.body)
+
+
+def record(x: Exchange, now_s: float) -> None:
+    """Metrics and the log line of one finished exchange."""
+    metrics, target, responder = x.runtime.metrics, x.target, x.responder
+    status = CLIENT_GONE_STATUS if x.error is not None and x.error.status == CLIENT_GONE_STATUS else responder.status
+    who = (x.codec.name, target.provider if target else "", x.route.name if x.route else "")
+    upstream = target.protocol if target else ""
+    metrics.requests[x.codec.name, upstream, who[1], who[2], str(status)].inc()
+    if x.match.operation == "generate":
+        metrics.duration[who].observe(now_s - x.started_s)
+        if responder.first_s and x.stream:
+            metrics.first_token[who].observe(responder.first_s - x.started_s)
+        if x.sent_s:
+            metrics.overhead[x.codec.name, upstream].observe(x.sent_s - x.started_s)
+        if x.usage is not None:
+            metrics.tokens[(*who, "input")].observe(x.usage.input_total)
+            metrics.tokens[(*who, "output")].observe(x.usage.output_total)
+        if x.ledger is not None:
+            for loss in x.ledger.losses:
+                metrics.losses[x.codec.name, upstream, metrics.feature_label(loss.feature), loss.action].inc()
+    fields = x.log_fields()
+    fields["ms"] = round((now_s - x.started_s) * 1000, 2)
+    if responder.first_s:
+        fields["first_ms"] = round((responder.first_s - x.started_s) * 1000, 2)
+    if x.sent_s:
+        fields["overhead_ms"] = round((x.sent_s - x.started_s) * 1000, 3)
+    fields["status"] = status
+    log.info("request", **fields)
+
+
+async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """426: no WebSocket is served yet; clients that try one first then use HTTP."""
+    await receive()
+    if "websocket.http.response" in scope.get("extensions", {}):
+        headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json"), (b"upgrade", b"HTTP/1.1")]
+        await send({"type": "websocket.http.response.start", "status": 426, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b'{"error":{"message":"use HTTP: WebSocket is not served here"}}'})
+    else:
+        await send({"type": "websocket.close", "code": 1008})
+

@@ -1,0 +1,91 @@
+"""What one request carries along from its first byte to its log line."""
+
+from secrets import token_hex
+from typing import Any
+
+from ..hub.errors import ApiError
+from ..hub.ledger import Ledger
+from ..hub.request import Request
+from ..hub.response import Usage
+from ..protocols.base import Codec
+from ..providers.target import Route, Target
+from .http import Responder
+from .routes import Match
+from .runtime import Runtime
+
+
+class Exchange:
+    """Mutable notes of one request. Times are loop times in seconds; 0.0 means "not yet"."""
+
+    __slots__ = (
+        "base_ledger", "body", "caller", "codec", "decoded", "error", "headers", "ledger", "match", "mode", "model", "query", "request_id",
+        "responder", "route", "runtime", "sent_s", "started_s", "stream", "target", "tries", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self, runtime: Runtime, match: Match, codec: Codec, headers: dict[bytes, bytes], query: bytes, responder: Responder,
+        started_s: float,
+    ) -> None:
+        self.runtime = runtime
+        self.match = match
+        self.codec = codec
+        self.headers = headers
+        self.query = query
+        self.responder = responder
+        self.started_s = started_s
+        self.request_id = _request_id(headers.get(b"x-request-id"))
+        self.caller = ""
+        self.body = b""
+        self.model = ""
+        self.stream = False
+        self.route: Route | None = None
+        self.target: Target | None = None
+        self.mode = ""
+        self.decoded: Request | None = None
+        self.base_ledger = Ledger()
+        self.ledger: Ledger | None = None
+        self.tries = 0
+        self.sent_s = 0.0
+        self.usage: Usage | None = None
+        self.error: ApiError | None = None
+
+    def header(self, name: bytes) -> str | None:
+        """A request header."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def log_fields(self) -> dict[str, Any]:
+        """What the log line says beyond timings."""
+        target, usage = self.target, self.usage
+        fields: dict[str, Any] = {
+            "request_id": self.request_id, "protocol": self.codec.name, "operation": self.match.operation, "model": self.model,
+            "stream": self.stream, "caller": self.caller, "status": self.responder.status, "tries": self.tries,
+        }
+        if target is not None:
+            fields |= {"provider": target.provider, "upstream_model": target.model, "upstream_protocol": target.protocol, "mode": self.mode}
+        if usage is not None:
+            fields |= {"input_tokens": usage.input_total, "output_tokens": usage.output_total}
+            if usage.cache_read is not None:
+                fields["cache_read_tokens"] = usage.cache_read
+        if self.ledger is not None and self.ledger.losses:
+            fields["losses"] = [f"{x.action} {x.path}" for x in self.ledger.losses[:20]]
+        if self.error is not None:
+            fields |= {"error": self.error.kind, "message": self.error.message}
+            if self.error.upstream is not None:
+                fields["upstream_status"] = self.error.upstream[0]
+                fields["upstream_body"] = self.error.upstream[1][:500].decode("utf-8", "replace")
+        return fields
+
+
+def _request_id(given: bytes | None) -> str:
+    """The client's own id where it is a sane one, else a new one."""
+    if given is not None and 0 < len(given) <= 128:
+        text = given.decode("latin-1")
+        if text.isascii() and text.replace("-", "").replace("_", "").isalnum():
+            return text
+    return "req_" + token_hex(12)
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id such as `msg_5f0c...`."""
+    return prefix + token_hex(12)

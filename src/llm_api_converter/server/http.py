@@ -1,0 +1,152 @@
+"""The ASGI side of one exchange: reading the body, writing the answer, noticing that the client has left."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from types import TracebackType
+from typing import Any
+
+from ..hub.errors import ApiError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class ClientGone(Exception):
+    """The client closed its connection; nobody is left to answer."""
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
+    """The whole request body. Raises `ApiError(too_large)` as soon as it is known to be over `limit` bytes."""
+    said = headers.get(b"content-length")
+    if said is not None and said.isdigit() and int(said) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    pieces, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError("too_large", f"the request body is larger than this gateway's limit of {limit} bytes (server.max_body_bytes)")
+
+
+class Responder:
+    """Writes one answer. Each write is one ASGI message, so pings from a timer never land inside another write.
+
+    `started` once the status line is committed, `ended` once the body is complete; `first_s`/`last_s` are loop times of the body's
+    first and last write.
+    """
+
+    __slots__ = ("_clock", "_send", "bytes_out", "ended", "first_s", "last_s", "started", "status")
+
+    def __init__(self, send: Send, clock: Callable[[], float]) -> None:
+        self._send = send
+        self._clock = clock
+        self.started = False
+        self.ended = False
+        self.status = 0
+        self.first_s = 0.0
+        self.last_s = clock()
+        self.bytes_out = 0
+
+    async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Commit status and headers."""
+        self.started = True
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, data: bytes, *, more: bool = True) -> None:
+        """A piece of the body; `more=False` ends it."""
+        self.last_s = self._clock()
+        if not self.first_s:
+            self.first_s = self.last_s
+        self.bytes_out += len(data)
+        self.ended = not more
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """A complete answer."""
+        headers.append((b"content-length", b"%d" % len(body)))
+        await self.start(status, headers)
+        await self.write(body, more=False)
+
+
+class KeepAlive:
+    """Calls `ping` whenever nothing was written for `after_s` seconds. One timer a stream, moved lazily, not on every chunk."""
+
+    __slots__ = ("_after_s", "_loop", "_ping", "_responder", "_task", "_timer")
+
+    def __init__(self, responder: Responder, after_s: float, ping: Callable[[], Awaitable[None]]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._responder = responder
+        self._after_s = after_s
+        self._ping = ping
+        self._task: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(after_s, self._check)
+
+    def _check(self) -> None:
+        due = self._responder.last_s + self._after_s
+        now = self._loop.time()
+        if now >= due:
+            self._task = self._loop.create_task(self._send_ping())
+            due = now + self._after_s
+        self._timer = self._loop.call_at(due, self._check)
+
+    async def _send_ping(self) -> None:
+        if not self._responder.ended:
+            await self._ping()
+
+    def stop(self) -> None:
+        """No more pings."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
+class Departure:
+    """`async with Departure(receive):` watches for the client leaving; then what runs inside is cancelled, wherever it waits, and
+    `ClientGone` is raised.
+    """
+
+    __slots__ = ("_gone", "_receive", "_serving", "_watcher")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+
+    async def __aenter__(self) -> None:
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._serving = serving
+        self._watcher = serving.get_loop().create_task(self._watch())
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._watcher.cancel()
+        if kind is asyncio.CancelledError and self._gone:
+            self._serving.uncancel()
+            raise ClientGone from None
+
+    async def _watch(self) -> None:
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._gone = True
+                self._serving.cancel()
+                return

@@ -1,0 +1,254 @@
+"""The life of one model call, top to bottom: body, route, upstream call with its tries, answer.
+
+Tries: an upstream that refuses with 429 or 5xx, breaks or cannot be reached is asked again (`retry.attempts` more times, jittered,
+its `retry-after` honoured up to `retry.max_wait_s`) as long as the client has seen nothing but pings. A field an upstream calls
+unsupported, or state it calls invalid, costs one more try without it. Whatever is tried starts from the client's own request.
+"""
+
+import asyncio
+import random
+
+import structlog
+
+from ..hub.errors import RETRYABLE, ApiError
+from ..hub.ledger import compact
+from ..protocols.headers import DOWN, passing
+from ..protocols.relay import Head, read_head
+from ..providers.target import Target
+from ..upstream.client import UpstreamAnswer
+from .answers import ping_of
+from .exchange import Exchange
+from .http import Departure, KeepAlive, Receive, read_body
+from .prepare import Call, lesson_key, prepare
+from .report import report_header
+
+log = structlog.get_logger("gateway")
+
+BASE_WAIT_S = 0.5
+DRAIN_S = 1.0
+_JSON = (b"content-type", b"application/json")
+
+
+async def generate(x: Exchange, receive: Receive) -> None:
+    """Answer one model call. Raises `ApiError` for what must still be told, `ClientGone` when nobody listens."""
+    x.caller = x.runtime.authenticate(x.headers, x.query)
+    x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
+    async with Departure(receive):
+        head = read_call(x)
+        x.route = x.runtime.resolver.resolve(x.model, x.codec.name)
+        if x.stream:
+            await _stream(x, head)
+        else:
+            await _plain(x, head)
+
+
+def read_call(x: Exchange) -> Head:
+    """What routing needs: the model and whether a stream is wanted."""
+    head = read_head(x.body)
+    if x.codec.model_in_body:
+        if head.model is None:
+            raise ApiError("invalid", "model: required", path="model")
+        if type(head.model) is not str or not head.model:
+            raise ApiError("invalid", "model: expected a string that is not empty", path="model")
+        if head.stream is not None and type(head.stream) is not bool:
+            raise ApiError("invalid", "stream: expected a boolean", path="stream")
+        x.model, x.stream = head.model, bool(head.stream)
+    return head
+
+
+async def _plain(x: Exchange, head: Head) -> None:
+    call, answer, body = await _obtain(x, head)
+    _settle(x, call)
+    headers = _answer_headers(x, call, answer)
+    headers.append((b"content-type", answer.headers.get("content-type", "application/json").encode("latin-1"))
+                   if x.mode != "translated" else _JSON)
+    await x.responder.whole(200, headers, body)
+
+
+async def _stream(x: Exchange, head: Head) -> None:
+    responder = x.responder
+    ping = ping_of(x.codec)
+
+    async def keep_alive() -> None:
+        if not responder.started:
+            await responder.start(200, _stream_headers(x, None, None))
+        await responder.write(ping)
+
+    alive = KeepAlive(responder, x.runtime.ping_after_s, keep_alive)
+    answer: UpstreamAnswer | None = None
+    try:
+        call, answer, first = await _obtain(x, head)
+        if not responder.started:
+            await responder.start(200, _stream_headers(x, call, answer))
+        await _pump(x, call, answer, first)
+    finally:
+        alive.stop()
+        if answer is not None:
+            answer.close()
+
+
+async def _pump(x: Exchange, call: Call, answer: UpstreamAnswer, first: bytes) -> None:
+    """The answer from its first bytes to its end."""
+    path, write, read = call.path, x.responder.write, answer.read_some
+    seen = path.seen
+    if first:
+        await write(first)
+    while not seen.over:
+        try:
+            data = await read()
+        except ApiError as error:
+            await write(path.fail(error))
+            break
+        out = path.feed(data) if data else path.finish()
+        if out:
+            await write(out)
+        if not data:
+            break
+    if seen.failed is not None:
+        x.error = seen.failed
+        _upstream_failed(x, call, seen.failed)
+    else:
+        await _drain(x, call, answer)
+    _settle(x, call)
+    await write(b"", more=False)
+
+
+async def _drain(x: Exchange, call: Call, answer: UpstreamAnswer) -> None:
+    """Read what stands behind the end of the stream, so that the connection can be used again; not for long."""
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            while data := await answer.read_some():
+                if x.mode != "translated" and (out := call.path.feed(data)):
+                    await x.responder.write(out)
+    except (TimeoutError, ApiError):
+        answer.close()
+
+
+async def _obtain(x: Exchange, head: Head) -> tuple[Call, UpstreamAnswer, bytes]:
+    """An answer of the first target that gives one: the whole body of a plain answer, the first bytes of a stream."""
+    assert x.route is not None
+    failed: ApiError | None = None
+    for target in x.route.targets:
+        x.target = target
+        try:
+            return await _tried(x, head, target)
+        except ApiError as error:
+            failed = error
+            if error.kind not in RETRYABLE:
+                break
+    assert failed is not None
+    raise failed
+
+
+async def _tried(x: Exchange, head: Head, target: Target) -> tuple[Call, UpstreamAnswer, bytes]:
+    """Ask one target, as often as it is worth it."""
+    left = x.runtime.attempts
+    stripped = False
+    while True:
+        call = prepare(x, head, target, stripped=stripped)
+        x.ledger = call.ledger
+        try:
+            return await _ask(x, call)
+        except ApiError as error:
+            _upstream_failed(x, call, error)
+            if error.bad_state and not stripped:
+                stripped = True
+                continue
+            if error.unsupported and x.runtime.lessons.learn(lesson_key(target), error.unsupported):
+                continue
+            wait_s = _wait(error, x.runtime.attempts - left, x.runtime.max_wait_s)
+            if error.kind not in RETRYABLE or left == 0 or wait_s is None:
+                raise
+            left -= 1
+            await asyncio.sleep(wait_s)
+
+
+def _wait(error: ApiError, tries: int, max_wait_s: float) -> float | None:
+    """Seconds until the next try; None where the upstream wants more patience than the settings allow."""
+    if error.retry_after_s is not None:
+        return error.retry_after_s + random.uniform(0, 0.1) if error.retry_after_s <= max_wait_s else None
+    return min(max_wait_s, BASE_WAIT_S * (1 << tries) * random.uniform(0.5, 1))
+
+
+async def _ask(x: Exchange, call: Call) -> tuple[Call, UpstreamAnswer, bytes]:
+    x.tries += 1
+    if not x.sent_s:
+        x.sent_s = asyncio.get_running_loop().time()
+    target = call.target
+    client = x.runtime.demo if target.base_url == "demo:" else x.runtime.client
+    answer = await client.post(call.url, call.body, call.headers, target.provider)
+    done = False
+    try:
+        if answer.status >= 300:
+            raise call.up.decode_error(answer.status, answer.headers, await answer.read()) if answer.status >= 400 else ApiError(
+                "upstream_failed", f"the upstream `{target.provider}` redirects (status {answer.status}); check its base_url")
+        is_json = answer.headers.get("content-type", "").startswith("application/json")
+        if not x.stream:
+            body = await answer.read()
+            is_stream = not is_json and body.startswith((b"data:", b"event:", b":"))
+            first = call.path.stream_as_plain(body) if is_stream else call.path.plain(body)
+        elif is_json and call.up.stream_type.startswith("text/event-stream"):
+            first = call.path.plain_as_stream(await answer.read())
+        else:
+            first = await _first(call, answer)
+        done = True
+        return call, answer, first
+    finally:
+        if not done:
+            answer.close()
+
+
+async def _first(call: Call, answer: UpstreamAnswer) -> bytes:
+    """The client's bytes up to and including the first event that is not a ping. Raises the failure that comes instead."""
+    path, out = call.path, b""
+    seen = path.seen
+    while not seen.begun:
+        data = await answer.read_some()
+        out += path.feed(data) if data else path.finish()
+        if seen.failed is not None:
+            raise seen.failed
+        if not data:
+            break
+    if seen.failed is not None:
+        raise seen.failed
+    return out
+
+
+def _upstream_failed(x: Exchange, call: Call, error: ApiError) -> None:
+    x.runtime.metrics.upstream_errors[call.target.provider, error.kind].inc()
+    redact = x.runtime.redactor
+    error.message = redact(error.message)
+    log.warning(
+        "upstream failed", request_id=x.request_id, provider=call.target.provider, upstream_model=call.target.model, kind=error.kind,
+        status=error.status, message=error.message, tries=x.tries,
+        body=redact(error.upstream[1][:500].decode("utf-8", "replace")) if error.upstream else None,
+    )
+
+
+def _settle(x: Exchange, call: Call) -> None:
+    x.usage = call.path.seen.usage
+
+
+def _answer_headers(x: Exchange, call: Call, answer: UpstreamAnswer) -> list[tuple[bytes, bytes]]:
+    target = call.target
+    headers = [
+        (b"x-request-id", x.request_id.encode()),
+        (b"x-upstream-provider", target.provider.encode("latin-1", "replace")),
+        (b"x-upstream-model", target.model.encode("latin-1", "replace")),
+    ]
+    if x.mode != "translated":
+        headers.extend((k.encode(), v.encode("latin-1")) for k, v in passing(DOWN[target.protocol], answer.headers).items())
+    if call.ledger.losses:
+        assert x.route is not None
+        report = report_header(compact(call.ledger.reported(x.route.on_loss)))
+        if report:
+            headers.append((b"x-conversion-report", report))
+    return headers
+
+
+def _stream_headers(x: Exchange, call: Call | None, answer: UpstreamAnswer | None) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-request-id", x.request_id.encode())] if call is None or answer is None else _answer_headers(x, call, answer)
+    headers.append((b"content-type", x.codec.stream_type.encode()))
+    headers.append((b"cache-control", b"no-cache"))
+    headers.append((b"x-accel-buffering", b"no"))
+    return headers

@@ -1,0 +1,156 @@
+"""One request for one target: what is sent upstream, and how the answer will come back.
+
+Takes the highest level the case allows: *verbatim* (bytes as they came), *patched* (a field the gateway needs is put in), *translated*
+(through the hub). A request that holds a seal of ours is translated, so that foreign state never reaches an upstream raw.
+"""
+
+from time import time
+from urllib.parse import quote
+
+import msgspec
+from msgspec.structs import replace
+
+from ..hub.adapt import adapt, strip_state, without
+from ..hub.errors import ApiError
+from ..hub.estimate import estimate_input
+from ..hub.ledger import Ledger, Loss
+from ..hub.request import Request
+from ..hub.restore import Restorer
+from ..hub.seal import SEAL_PREFIX
+from ..hub.sealing import SealWriter, open_seals
+from ..protocols import codec
+from ..protocols.base import Answer, Codec
+from ..protocols.headers import PATHS, UP, passing
+from ..protocols.relay import Head, parse, with_model, with_usage_asked
+from ..providers.auth import auth_headers
+from ..providers.target import Target
+from .answers import AnswerPath, Relayed, Translated
+from .exchange import Exchange, new_id
+
+_encode = msgspec.json.encode
+
+
+class Call:
+    """An upstream call, ready to be sent. `headers` hold the credential."""
+
+    __slots__ = ("body", "headers", "ledger", "path", "target", "up", "url")
+
+    def __init__(
+        self, target: Target, up: Codec, path: str, body: bytes, headers: dict[str, str], ledger: Ledger, answer_path: AnswerPath
+    ) -> None:
+        self.target = target
+        self.up = up
+        self.url = target.base_url + path
+        self.body = body
+        self.headers = headers
+        self.ledger = ledger
+        self.path = answer_path
+
+
+def prepare(x: Exchange, head: Head, target: Target, *, stripped: bool = False) -> Call:
+    """The call for `target`. `stripped`: without the opaque state an upstream has just refused. Raises `ApiError`."""
+    refused = x.runtime.lessons.refused(lesson_key(target))
+    if target.protocol == x.codec.name and not stripped and not refused and SEAL_PREFIX not in x.body and not _must_change(target, head):
+        return _relayed(x, head, target)
+    return _translated(x, target, refused, stripped)
+
+
+def lesson_key(target: Target) -> tuple[str, str, str]:
+    """Under which lessons about a target are kept."""
+    return target.provider, target.protocol, target.model
+
+
+def _must_change(target: Target, head: Head) -> bool:
+    """Do the facts demand edits that only translation makes?"""
+    facts = target.facts
+    return bool(facts.refused_fields) or facts.beta_flags is not None
+
+
+def _relayed(x: Exchange, head: Head, target: Target) -> Call:
+    ledger = Ledger()
+    body = x.body
+    x.mode = "verbatim"
+    if x.codec.model_in_body and head.model != target.model:
+        body = with_model(body, target.model)
+    drop_usage = False
+    if x.stream and target.facts.usage_in_stream and "stream_options" in _OPTIONAL_USAGE.get(x.codec.name, ()):
+        asked = head.stream_options
+        if asked is None or not asked.include_usage:
+            body, drop_usage = with_usage_asked(body, head), True
+            x.mode = "patched"
+    path = PATHS[target.protocol]["stream" if x.stream else "generate"]
+    if "{" in path:
+        path = path.replace("{model}", quote(target.model, safe=""))
+    headers = _headers(target, x.stream)
+    headers.update(passing(UP[target.protocol], {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}))
+    return Call(target, x.codec, path, body, headers, ledger, Relayed(x.codec, x.request_id, drop_usage=drop_usage))
+
+
+# Protocols whose streams carry usage only on request, and the field that asks.
+_OPTIONAL_USAGE = {"openai_chat": ("stream_options",)}
+
+
+def decoded(x: Exchange) -> Request:
+    """The client's request in neutral form, seals opened; decoded once, whatever is tried with it."""
+    if x.decoded is None:
+        betas = x.header(b"anthropic-beta")
+        request = x.codec.decode_request(
+            parse(x.body), model=x.model, stream=x.stream, headers={} if betas is None else {"anthropic-beta": betas})
+        if SEAL_PREFIX in x.body:
+            request = open_seals(request, x.runtime.sealer, x.base_ledger)
+        x.decoded = request
+    return x.decoded
+
+
+def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped: bool) -> Call:
+    request = decoded(x)
+    ledger = x.base_ledger.copy()
+    x.mode = "translated"
+    up = codec(target.protocol)
+    include_usage = bool(request.stream_usage)
+    asked = replace(request, model=target.model)
+    for field in refused:
+        asked = without(asked, field, ledger) or asked
+    if stripped:
+        asked = strip_state(asked, ledger)
+    adapted = adapt(asked, target.facts, ledger)
+    wire = up.encode_request(adapted.request, target.facts, ledger)
+    _reject(x, ledger)
+    headers = _headers(target, x.stream)
+    headers.update(wire.headers)
+    answer = Answer(
+        model=x.model, new_id=new_id, created_s=int(time()), input_estimate=estimate_input(request, len(x.body)) if x.stream else 0,
+        include_usage=include_usage, request=request,
+    )
+    restorer = Restorer(adapted.names, adapted.output_tool) if adapted.names or adapted.output_tool else None
+    sealer = SealWriter(x.runtime.sealer, target.facts.realm, target.scope, x.codec.seals, f"unsigned.{target.type}")
+    return Call(target, up, wire.path, _encode(wire.body), headers, ledger, Translated(up, x.codec, answer, ledger, restorer, sealer))
+
+
+def _headers(target: Target, stream: bool) -> dict[str, str]:
+    headers = {
+        "content-type": "application/json", "accept": "text/event-stream" if stream else "application/json",
+        "accept-encoding": "identity", "user-agent": "llm-api-converter",
+    }
+    headers.update(target.headers)
+    headers.update(auth_headers(target))
+    return headers
+
+
+def _reject(x: Exchange, ledger: Ledger) -> None:
+    """Raise a 400 that lists every loss the route's policy does not allow."""
+    if not ledger.losses or x.route is None:
+        return
+    rejected = ledger.rejected(x.route.on_loss)
+    if rejected:
+        raise ApiError(
+            "unsupported",
+            f"the model `{x.model}` cannot take: " + "; ".join(_named(loss) for loss in rejected)
+            + ". (The settings' conversion.on_loss decides whether this is refused or dropped with a report.)",
+            path=rejected[0].path,
+        )
+
+
+def _named(loss: Loss) -> str:
+    text = f"{loss.path} ({loss.feature})"
+    return f"{text}: {loss.detail}" if loss.detail else text

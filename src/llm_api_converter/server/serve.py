@@ -1,0 +1,94 @@
+"""Running the gateway: keys on disk, logs, the banner, uvicorn with one worker or several."""
+
+import fcntl
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import uvicorn
+
+from ..config import Config
+from ..observe.logs import LineWriter, Redactor, configure
+from ..observe.metrics import Metrics
+from ..secrets_on_disk import ensure_master_key, ensure_seal_keys
+from .app import Gateway, build
+
+# How a worker process of several finds its settings: the file, the flags and the folder of the metrics, made by the parent.
+_CONFIG_FILE = "LLM_API_CONVERTER_CONFIG"
+_METRICS_DIR = "LLM_API_CONVERTER_METRICS_DIR"
+GRACE_S = 20
+
+
+def serve(config: Config, config_path: Path | None = None) -> None:
+    """Serve until stopped. `config_path` is the file the settings came from, for worker processes."""
+    _, key_file = ensure_master_key(config)
+    ensure_seal_keys(config)
+    _banner(config, key_file)
+    common = {
+        "host": config.server.host, "port": config.server.port, "loop": "uvloop", "http": "httptools", "ws": "websockets-sansio",
+        "lifespan": "on", "access_log": False, "log_level": "warning", "server_header": False, "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": GRACE_S,
+    }
+    if config.server.workers == 1:
+        gateway, writer = _gateway(config, Metrics())
+        uvicorn.run(gateway, **common)  # type: ignore[arg-type]
+        writer.flush()
+        return
+    if config_path is not None:
+        os.environ[_CONFIG_FILE] = str(config_path)
+    with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
+        os.environ[_METRICS_DIR] = folder
+        uvicorn.run("llm_api_converter.server.serve:worker", factory=True, workers=config.server.workers, **common)  # type: ignore[arg-type]
+
+
+def worker() -> Gateway:
+    """The application of one of several worker processes."""
+    path = os.environ.get(_CONFIG_FILE)
+    config = Config.load(Path(path) if path else None, os.environ, Path.cwd())
+    folder = os.environ[_METRICS_DIR]
+    gateway, _ = _gateway(config, Metrics(folder, _claim_slot(Path(folder))))
+    return gateway
+
+
+_slots: list[int] = []  # open files that hold this process's slot
+
+
+def _claim_slot(folder: Path) -> int:
+    """The lowest number no living worker holds: its file is locked as long as the process lives."""
+    for slot in range(1024):
+        handle = os.open(folder / f"slot-{slot}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            continue
+        _slots.append(handle)
+        return slot
+    raise RuntimeError("no free metrics slot")
+
+
+def _gateway(config: Config, metrics: Metrics) -> tuple[Gateway, LineWriter]:
+    key, _ = ensure_master_key(config)
+    gateway = build(config, master_key=key, seal_keys=ensure_seal_keys(config), metrics=metrics)
+    redactor: Redactor = gateway.runtime.redactor
+    return gateway, configure(config.logging.level, development=not config.json_logs, redactor=redactor)
+
+
+def _banner(config: Config, key_file: Path | None) -> None:
+    host = config.server.host if config.server.host not in ("0.0.0.0", "::") else "127.0.0.1"
+    base = f"http://{host}:{config.server.port}"
+    names = ", ".join(config.providers) or "demo"
+    lines = [f"LLM API Converter listens on {base}", f"  providers   {names}"]
+    if key_file is not None:
+        lines.append(f"  API key     in {key_file}")
+    elif config.auth.require_api_key:
+        lines.append("  API key     MASTER_API_KEY of the settings")
+    else:
+        lines.append("  API key     none needed (auth.require_api_key is off)")
+    lines += [
+        f"  Claude Code ANTHROPIC_BASE_URL={base} ANTHROPIC_API_KEY=<the key> claude",
+        f"  OpenAI SDK  base_url={base}/v1",
+        *(f"  note        {note}" for note in config.notes),
+    ]
+    print("\n".join(lines), file=sys.stderr, flush=True)
