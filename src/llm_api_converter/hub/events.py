@@ -65,10 +65,11 @@ class UsageSeen(Struct, frozen=True):
 
 
 class Finished(Struct, frozen=True):
-    """The content is over. `extras` are response-level fields that came late."""
+    """The content is over. `extras` and `service_tier` are response-level fields that came late; they win over `Begin`'s."""
 
     finish: Finish
     extras: Extras | None = None
+    service_tier: str | None = None
 
 
 class Aside(Struct, frozen=True):

@@ -21,7 +21,7 @@ def fold(events: Iterable[Event]) -> Response:
 class Folder:
     """Adds up a stream as it comes. `parts` are the closed ones so far, `live` the open one."""
 
-    __slots__ = ("_attached", "_text", "begin", "error", "extras", "finish", "live", "parts", "usage")
+    __slots__ = ("_attached", "_text", "begin", "error", "extras", "finish", "live", "parts", "service_tier", "usage")
 
     def __init__(self) -> None:
         self.begin: Begin | None = None
@@ -31,6 +31,7 @@ class Folder:
         self.usage: Usage | None = None
         self.error: ApiError | None = None
         self.extras: Extras | None = None
+        self.service_tier: str | None = None
         self._text: list[str] = []
         self._attached: list[Opaque | Citation | Extras] = []
 
@@ -50,9 +51,10 @@ class Folder:
             case UsageSeen(usage):
                 self.usage = usage
             case Begin():
-                self.begin, self.extras = event, event.extras
-            case Finished(finish, extras):
+                self.begin, self.extras, self.service_tier = event, event.extras, event.service_tier
+            case Finished(finish, extras, service_tier):
                 self.finish, self.extras = finish, merge_extras(self.extras, extras)
+                self.service_tier = service_tier or self.service_tier
             case Failed(error):
                 self.error = error
             case Aside() | End():
@@ -65,7 +67,7 @@ class Folder:
         if self.begin is None or self.finish is None:
             raise ApiError("upstream_incomplete", "the upstream ended its stream without finishing the answer")
         return Response(
-            self.begin.id, self.begin.model, tuple(self.parts), self.finish, self.usage, self.begin.service_tier,
+            self.begin.id, self.begin.model, tuple(self.parts), self.finish, self.usage, self.service_tier,
             self.begin.created_s, self.extras,
         )
 
@@ -76,7 +78,7 @@ def unfold(response: Response) -> list[Event]:
         Begin(response.id, response.model, response.created_s, response.service_tier, response.extras)
     ]
     for index, part in enumerate(response.parts):
-        start, text, attached = _taken_apart(part)
+        start, text, attached = taken_apart(part)
         events.append(Open(index, start))
         if text:
             events.append(Delta(index, text))
@@ -120,7 +122,7 @@ def _complete(part: Part, text: str, attached: list[Opaque | Citation | Extras])
     return whole
 
 
-def _taken_apart(part: Part) -> tuple[Part, str, list[Opaque | Citation | Extras]]:
+def taken_apart(part: Part) -> tuple[Part, str, list[Opaque | Citation | Extras]]:
     """The reverse of `_complete`: what goes into `Open`, the text, the attachments."""
     match part:
         case Text(text, citations, _, tokens):

@@ -12,6 +12,7 @@ Rules (ARCHITECTURE 3.1):
   with the part when an adapt step merges, splits or drops its neighbours.
 - `extras` holds `{protocol: {field: JSON value}}`: fields that protocol's decoder did not understand. Only the encoder of the
   same protocol may read them; for any other each field is a loss of class *unknown* (see `ledger.unknown_extras`).
+  An owner `~protocol` (see `wording`) holds that protocol's bookkeeping: losing it is no loss.
 """
 
 from typing import Any, Literal
@@ -21,6 +22,14 @@ from msgspec import Struct
 Role = Literal["system", "user", "assistant"]
 Runs = Literal["client", "provider"]
 Extras = dict[str, dict[str, Any]]
+
+
+def wording(protocol: str) -> str:
+    """The owner, in `extras`, of a protocol's bookkeeping: item ids and states, how a thing was spelled, echoes of the request.
+
+    No other protocol gives it a meaning, so only `protocol`'s own encoder looks at it and nobody reports it.
+    """
+    return f"~{protocol}"
 
 
 class CacheMark(Struct, frozen=True):
