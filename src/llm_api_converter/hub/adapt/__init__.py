@@ -1,0 +1,94 @@
+"""What may be said to a target: pure steps that make a decoded request fit its facts, before encoding.
+
+    adapt(request, facts, ledger) -> Adapted
+
+STEPS is the whole of it, in order. A step gives the same object back where it has nothing to do; whatever it changes is in the
+ledger, except where the client gets its own words back (names, ids), where nothing is lost by spelling (merged turns, a
+demanded default) and where the target would do the same anyway. No step knows a vendor: they ask the facts. What comes out fits
+the facts, so that adapting it again changes nothing.
+"""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from ..facts import Facts
+from ..ledger import Ledger
+from ..names import ToolName
+from ..request import Request
+from .choice import fit_choice
+from .history import repair_history
+from .names import fit_ids, fit_names
+from .reasoning import fit_reasoning
+from .sampling import fit_limits, fit_options, fit_sampling
+from .state import drop_foreign_state, require_reasoning, strip_state
+from .tools import (
+    declare_called,
+    fit_count,
+    fit_custom,
+    fit_deferred,
+    fit_provider_tools,
+    without_tools,
+)
+from .turns import begin_and_end, fill_blanks, merge_turns, place_system
+from .walk import Notes, scan
+
+Step = Callable[[Request, Facts, Ledger, Notes], Request]
+
+STEPS: tuple[Step, ...] = (
+    # What the history says.
+    repair_history,
+    drop_foreign_state,
+    require_reasoning,
+    # How much may be thought and written, and the form of the answer.
+    fit_limits,
+    fit_reasoning,
+    # Tools: which, under what names, and which of them must be called.
+    without_tools,
+    fit_deferred,
+    fit_custom,
+    fit_provider_tools,
+    declare_called,
+    fit_count,
+    fit_names,
+    fit_ids,
+    fit_choice,
+    # Where things stand in the conversation; after everything that moves or removes parts.
+    place_system,
+    merge_turns,
+    fill_blanks,
+    begin_and_end,
+    # Everything else.
+    fit_sampling,
+    fit_options,
+)
+
+
+class Adapted(Struct, frozen=True):
+    """A request that fits, and what the answer needs to be turned back.
+
+    `names`: upstream name -> what the client called the tool; only the tools whose call differs. `output_tool`: the forced tool
+    that stands in for structured output; its call is the answer's text.
+    """
+
+    request: Request
+    names: Mapping[str, ToolName] = {}
+    output_tool: str | None = None
+
+
+def adapt(request: Request, facts: Facts, ledger: Ledger, protocol: str = "") -> Adapted:
+    """Make `request` fit `facts`. `protocol` is the target's, where known: its own opaque tokens and provider tools stay as they are.
+
+    Raises ApiError(invalid) for what only the client can mend (more tools than the model takes).
+    """
+    notes = Notes(scan(request.messages), protocol)
+    for step in STEPS:
+        after = step(request, facts, ledger, notes)
+        if after is not request:
+            if after.messages is not request.messages:
+                notes.seen = scan(after.messages)
+            request = after
+    return Adapted(request, notes.names, notes.output_tool)
+
+
+__all__ = ["STEPS", "Adapted", "Step", "ToolName", "adapt", "strip_state"]
