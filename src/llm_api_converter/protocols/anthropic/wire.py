@@ -1,0 +1,31 @@
+"""Names of this protocol, and its streaming frames as typed structs.
+
+Only the frames that come often are typed; the rest is read as plain objects. Source: anthropic SDK 2.12.0,
+types/raw_message_stream_event.py; https://platform.claude.com/docs/en/build-with-claude/streaming (November 2026).
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+PROTOCOL = "anthropic"
+REALM = "wire.anthropic"
+VERSION = "2023-06-01"
+
+
+class BlockDelta(Struct):
+    """`content_block_delta.delta`: `text_delta`, `input_json_delta`, `thinking_delta`, `signature_delta` or `citations_delta`."""
+
+    type: str
+    text: str = ""
+    partial_json: str = ""
+    thinking: str = ""
+    signature: str = ""
+    citation: Any = None
+
+
+class DeltaFrame(Struct):
+    """`content_block_delta`."""
+
+    index: int
+    delta: BlockDelta
