@@ -29,14 +29,14 @@ class Restorer:
     for structured output. Arguments of custom calls are held until the call is complete; all other `Delta`s stream.
     """
 
-    __slots__ = ("_held", "_names", "_output_tool", "_real_calls", "_written")
+    __slots__ = ("_held", "_names", "_only_output", "_output_tool", "_written")
 
     def __init__(self, names: Mapping[str, ToolName], output_tool: str | None = None) -> None:
         self._names = names
         self._output_tool = output_tool
         self._held: list[str] | None = None  # the open call is custom: its arguments so far
         self._written: bool | None = None  # the open call is the output: has any text come?
-        self._real_calls = 0
+        self._only_output: bool | None = None  # are all calls so far the output? None: no call so far
 
     def response(self, response: Response) -> Response:
         """A whole answer."""
@@ -85,9 +85,10 @@ class Restorer:
         if call.name == self._output_tool:
             text = "" if call.arguments == "{}" else call.arguments
             self._written = bool(text)
+            self._only_output = self._only_output is not False
             out.append(Open(index, Text(text, tokens=call.tokens)))
             return
-        self._real_calls += 1
+        self._only_output = False
         original = self._names.get(call.name)
         if original is None:
             out.append(Open(index, call))
@@ -108,9 +109,7 @@ class Restorer:
 
     def _finish(self, finish: Finish) -> Finish:
         """A call that was really the output does not make the client run anything."""
-        if self._output_tool is None or self._real_calls or finish.reason != "tool_call":
-            return finish
-        return replace(finish, reason="stop", raw=None)
+        return replace(finish, reason="stop", raw=None) if self._only_output and finish.reason == "tool_call" else finish
 
 
 def _custom_text(arguments: str) -> str:

@@ -4,7 +4,7 @@ A client echoes what its own protocol calls opaque (a thinking signature, encryp
 for such a field. It holds the state another vendor issued, who issued it, and an authentication code under a key that all
 replicas share, so that state survives restarts and model switches without a server memory (ARCHITECTURE 3.3).
 
-    prefix (9 bytes) | version | flags | key id (length, text) | msgpack payload, deflated if that pays | HMAC-SHA256, first 16 bytes
+    prefix (9 bytes) | version | flags | key id (length, text) | msgpack payload, text in it deflated | HMAC-SHA256, first 16 bytes
 
 as standard base64. Nine bytes are twelve characters exactly, so the text begins with `SEAL_PREFIX` whoever encodes the bytes again,
 and in either base64 alphabet. Reading takes both alphabets, with and without padding. A seal hides nothing: what it
@@ -13,7 +13,6 @@ holds is opaque already, or reasoning the client was shown. The same state gives
 
 import hmac
 import zlib
-from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 
@@ -32,7 +31,8 @@ _DEFLATED = 1
 _MAC_BYTES = 16
 _DEFLATE_FROM = 200
 _HEAD = len(_PREFIX_RAW) + 3
-_STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class SealKey(Struct, frozen=True):
@@ -80,11 +80,13 @@ class BadSeal(ValueError):
 
 
 class _Token(Struct, frozen=True, array_like=True):
-    """An `Opaque` in the payload. Where `base64`, `data` is what the text stood for (a quarter shorter), else the text in UTF-8."""
+    """An `Opaque` in the payload. `written` says how its text is written: 0 as UTF-8, 1 as standard base64, 2 as URL-safe base64 of
+    `data` (a quarter shorter so).
+    """
 
     kind: str
     data: bytes
-    base64: bool
+    written: int
     item_id: str | None = None
     format: str = ""
 
@@ -137,7 +139,7 @@ class Sealer:
     def seal(self, sealed: Sealed) -> str:
         """ASCII text for a client's opaque field."""
         payload, flags = _encode(_packed(sealed)), 0
-        if len(payload) >= _DEFLATE_FROM:
+        if sealed.thoughts and len(payload) >= _DEFLATE_FROM:
             deflated = zlib.compress(payload, 1)
             if len(deflated) < len(payload):
                 payload, flags = deflated, _DEFLATED
@@ -172,9 +174,9 @@ def _mac(secret: bytes, signed: bytes) -> bytes:
 def _raw_bytes(text: str) -> bytes:
     """Either base64 alphabet, padded or not."""
     try:
-        data = text.encode("ascii").translate(_STANDARD_ALPHABET).rstrip(b"=")
+        data = text.encode("ascii").translate(_TO_STANDARD).rstrip(b"=")
         return a2b_base64(data + b"=" * (-len(data) % 4), strict_mode=True)
-    except (UnicodeEncodeError, Base64Error) as e:
+    except ValueError as e:
         raise BadSeal("not base64") from e
 
 
@@ -211,14 +213,25 @@ def _tokens_packed(tokens: tuple[Opaque, ...]) -> tuple[_Token, ...]:
     return tuple(_Token(x.kind, *_data_packed(x.data), x.item_id, x.format) for x in tokens)
 
 
-def _data_packed(data: str) -> tuple[bytes, bool]:
+def _data_packed(data: str) -> tuple[bytes, int]:
     """Only base64 that comes out of its bytes the very same is packed as bytes."""
-    try:
-        raw = a2b_base64(data, strict_mode=True)
-    except ValueError:
-        return data.encode(), False
-    return (raw, True) if b2a_base64(raw, newline=False).decode() == data else (data.encode(), False)
+    text = data.encode()
+    for written, standard in ((1, text), (2, text.translate(_TO_STANDARD))):
+        try:
+            raw = a2b_base64(standard, strict_mode=True)
+        except ValueError:
+            continue
+        if _data_written(raw, written) == text:
+            return raw, written
+    return text, 0
+
+
+def _data_written(data: bytes, written: int) -> bytes:
+    if written == 0:
+        return data
+    standard = b2a_base64(data, newline=False)
+    return standard if written == 1 else standard.translate(_TO_URLSAFE)
 
 
 def _data_text(token: _Token) -> str:
-    return b2a_base64(token.data, newline=False).decode() if token.base64 else token.data.decode()
+    return _data_written(token.data, token.written).decode()
