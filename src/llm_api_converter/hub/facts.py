@@ -6,7 +6,7 @@ deployment; later wins). The defaults here say: "a capable, permissive target". 
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -143,3 +143,17 @@ class Facts(Struct, frozen=True, kw_only=True):
     refused_fields: tuple[str, ...] = ()
     # Does the target stream at all?
     streams: bool = True
+
+    # ------------------------------------------------------------------ Converse
+    # Where reasoning is asked for, inside `additionalModelRequestFields`: `thinking` or `reasoning_config` (an object with a budget,
+    # or, for `effort` targets, `reasoning_config` as a word), `reasoning_effort` (a word), `reasoningConfig` ({type, maxReasoningEffort});
+    # or `outputConfig`: the word in Converse's own `outputConfig.effort`. "": `thinking` for budget, adaptive and toggle targets,
+    # else `reasoning_effort`.
+    reasoning_field_converse: Literal["", "thinking", "reasoning_config", "reasoning_effort", "reasoningConfig", "outputConfig"] = ""
+    # Sampling fields Converse itself has not -> their place inside `additionalModelRequestFields` (dots step into objects).
+    sampling_fields_converse: dict[str, str] = field(default_factory=lambda: {"top_k": "top_k"})
+    # Must the first call of every step of the current turn carry the issuer's signature (Gemini 3)? True: a call whose signature is
+    # lost is marked as having none.
+    signature_required_on_calls: bool = False
+    # Does counting tokens take the request inside `generateContentRequest` (Gemini API), or flat (Vertex)?
+    count_request_wrapped: bool = True
