@@ -91,6 +91,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     reasoning_unsigned: bool = False
     # Is a turn with tool calls refused, while reasoning is on, unless its reasoning stands before it?
     reasoning_required_on_tool_turns: bool = False
+    # Must the first call of every step of the current turn carry the issuer's signature (Gemini 3)? True: a call whose signature is
+    # lost is marked as having none.
+    signature_required_on_calls: bool = False
     # Realms whose opaque tokens this target accepts, and the realm of those it issues ("" = issues none).
     accepts_realms: tuple[str, ...] = ()
     realm: str = ""
@@ -143,6 +146,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     refused_fields: tuple[str, ...] = ()
     # Does the target stream at all?
     streams: bool = True
+    # Does counting tokens take the request inside `generateContentRequest` (Gemini API), or flat (Vertex)?
+    count_request_wrapped: bool = True
 
     # ------------------------------------------------------------------ Converse
     # Where reasoning is asked for, inside `additionalModelRequestFields`: `thinking` or `reasoning_config` (an object with a budget,
@@ -152,8 +157,3 @@ class Facts(Struct, frozen=True, kw_only=True):
     reasoning_field_converse: Literal["", "thinking", "reasoning_config", "reasoning_effort", "reasoningConfig", "outputConfig"] = ""
     # Sampling fields Converse itself has not -> their place inside `additionalModelRequestFields` (dots step into objects).
     sampling_fields_converse: dict[str, str] = field(default_factory=lambda: {"top_k": "top_k"})
-    # Must the first call of every step of the current turn carry the issuer's signature (Gemini 3)? True: a call whose signature is
-    # lost is marked as having none.
-    signature_required_on_calls: bool = False
-    # Does counting tokens take the request inside `generateContentRequest` (Gemini API), or flat (Vertex)?
-    count_request_wrapped: bool = True
