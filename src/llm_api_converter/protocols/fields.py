@@ -50,6 +50,10 @@ class Fields:
         """Is the field there (null included) and not taken yet?"""
         return name in self._left
 
+    def put(self, name: str, value: Any) -> None:
+        """Give a field back, or what is left of it, so that it counts as not taken."""
+        self._left[name] = value
+
     def required(self, name: str) -> Any:
         """Any JSON value but null."""
         value = self._left.pop(name, None)
