@@ -1,0 +1,104 @@
+"""Chat Completions as it stands on the wire: names shared by all files of this codec, and the typed frames of its streams.
+
+Sources: openai 3.54.0 `types/chat/*.py`; OpenRouter `reasoning_details`; litellm `thinking_blocks`; Google's compatible endpoint
+(`extra_content.google.thought_signature`); recordings of some twenty compatible providers (November 2026).
+
+The frames list the fields that the dialects put on ordinary chunks and forbid the rest: a chunk with anything else is read the slow
+way (`stream_in`), so that what nobody knows is kept and not dropped by the typed decoder.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+PROTOCOL = "openai_chat"
+REALM = f"wire.{PROTOCOL}"
+
+FILE_REALMS = (PROTOCOL, "openai_responses")
+"""Whose file ids mean the same: one file store serves both of OpenAI's protocols."""
+
+IMAGE_PREFIX = "data:"
+
+
+class FunctionDelta(Struct, forbid_unknown_fields=True):
+    """`delta.tool_calls[].function`."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class CustomDelta(Struct, forbid_unknown_fields=True):
+    """`delta.tool_calls[].custom`."""
+
+    name: str | None = None
+    input: str | None = None
+
+
+class CallDelta(Struct, forbid_unknown_fields=True):
+    """`delta.tool_calls[]`. Mistral leaves out `index`; some repeat `id` and `type`, or send them empty."""
+
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: FunctionDelta | None = None
+    custom: CustomDelta | None = None
+    extra_content: Any = None
+
+
+class Detail(Struct, forbid_unknown_fields=True):
+    """`reasoning_details[]` (OpenRouter): `reasoning.text`, `reasoning.summary` or `reasoning.encrypted`."""
+
+    type: str = ""
+    text: str | None = None
+    summary: str | None = None
+    data: str | None = None
+    signature: str | None = None
+    id: str | None = None
+    format: str | None = None
+    index: int | None = None
+
+
+class ChunkDelta(Struct, forbid_unknown_fields=True):
+    """`choices[].delta`. `name` and `channel` are decorations that some dialects repeat on every chunk."""
+
+    role: str | None = None
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[CallDelta] | None = None
+    reasoning_details: list[Detail] | None = None
+    name: str | None = None
+    channel: str | None = None
+
+
+class ChunkChoice(Struct, forbid_unknown_fields=True):
+    """`choices[]`."""
+
+    index: int = 0
+    delta: ChunkDelta | None = None
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    logprobs: Any = None
+
+
+class Chunk(Struct, forbid_unknown_fields=True):
+    """`chat.completion.chunk`. `obfuscation` and `p` are padding."""
+
+    choices: list[ChunkChoice]
+    id: str | None = None
+    object: str | None = None
+    created: int | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+    provider: str | None = None
+    usage: dict[str, Any] | None = None
+    obfuscation: str | None = None
+    p: str | None = None
+
+
+decode_chunk = msgspec.json.Decoder(Chunk).decode
+decode_json = msgspec.json.Decoder().decode
+encode_json = msgspec.json.Encoder().encode
