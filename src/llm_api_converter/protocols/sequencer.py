@@ -45,7 +45,7 @@ class Sequencer:
         """More of a part: text, or something attached. Unknown and finished keys are ignored."""
         if key == self._live:
             out.append(Delta(self._index, piece) if isinstance(piece, str) else Attach(self._index, piece))
-        elif key in self._held:
+        elif key in self._held and key not in self._closed:
             self._held[key][1].append(piece)
 
     def close(self, key: Hashable, out: list[Event]) -> None:
