@@ -16,11 +16,15 @@ from ..facts import Facts
 from ..ledger import Ledger
 from ..names import ToolName
 from ..request import Request
+from .cache import fit_cache
 from .choice import fit_choice
 from .history import repair_history
+from .media import fit_media, move_result_media
 from .names import fit_ids, fit_names
+from .output import fit_modalities, fit_output
 from .reasoning import fit_reasoning
 from .sampling import fit_limits, fit_options, fit_sampling
+from .schemas import fit_schemas
 from .state import drop_foreign_state, require_reasoning, strip_state
 from .tools import (
     declare_called,
@@ -28,10 +32,12 @@ from .tools import (
     fit_custom,
     fit_deferred,
     fit_provider_tools,
+    fit_strict,
     without_tools,
 )
 from .turns import begin_and_end, fill_blanks, merge_turns, place_system
 from .walk import Notes, scan
+from .without import without
 
 Step = Callable[[Request, Facts, Ledger, Notes], Request]
 
@@ -43,16 +49,23 @@ STEPS: tuple[Step, ...] = (
     # How much may be thought and written, and the form of the answer.
     fit_limits,
     fit_reasoning,
+    fit_output,
+    fit_modalities,
     # Tools: which, under what names, and which of them must be called.
     without_tools,
     fit_deferred,
     fit_custom,
+    fit_strict,
     fit_provider_tools,
     declare_called,
     fit_count,
     fit_names,
     fit_ids,
     fit_choice,
+    fit_schemas,
+    # Images, documents, sounds.
+    fit_media,
+    move_result_media,
     # Where things stand in the conversation; after everything that moves or removes parts.
     place_system,
     merge_turns,
@@ -61,6 +74,7 @@ STEPS: tuple[Step, ...] = (
     # Everything else.
     fit_sampling,
     fit_options,
+    fit_cache,
 )
 
 
@@ -91,4 +105,4 @@ def adapt(request: Request, facts: Facts, ledger: Ledger, protocol: str = "") ->
     return Adapted(request, notes.names, notes.output_tool)
 
 
-__all__ = ["STEPS", "Adapted", "Step", "ToolName", "adapt", "strip_state"]
+__all__ = ["STEPS", "Adapted", "Step", "ToolName", "adapt", "strip_state", "without"]

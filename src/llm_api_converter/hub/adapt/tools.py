@@ -144,6 +144,17 @@ def _format_words(format_: dict[str, Any]) -> str:
     return f"format: {json.dumps(format_, ensure_ascii=False)}"
 
 
+def fit_strict(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
+    """`strict` on tools where a definition takes none. Not strict is what such a target does anyway."""
+    if facts.strict_tools or not any(isinstance(tool, Tool) and tool.strict is not None for tool in request.tools):
+        return request
+    for tool in request.tools:
+        if isinstance(tool, Tool) and tool.strict:
+            ledger.drop(f"{tool.at}.strict", "strict", "tuning", "the target checks no arguments against the schema")
+    tools = tuple(replace(tool, strict=None) if isinstance(tool, Tool) else tool for tool in request.tools)
+    return replace(request, tools=tools)
+
+
 def fit_provider_tools(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     """Another protocol's provider-run tool becomes the target's own of that kind. The rest is left to the encoder to report."""
     if not facts.provider_tools or not notes.protocol:
