@@ -85,6 +85,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     reasoning_can_disable: bool = True
     # Chat only: the field reasoning text stands in.
     reasoning_field: str = "reasoning_content"
+    # Chat only: is reasoning switched by `thinking: {"type": "enabled" | "disabled"}`, beside the effort word (DeepSeek, GLM, Kimi)?
+    thinking_switch: bool = False
     # Does the upstream want reasoning of earlier turns back? never; on turns that hold tool calls; always.
     sends_reasoning_back: Literal["never", "tool_turns", "always"] = "never"
     # Is reasoning without an accepted token legal in history (DeepSeek: yes, Claude: no)?
