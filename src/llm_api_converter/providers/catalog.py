@@ -31,12 +31,22 @@ VENDOR_PREFIXES = (
 _FACT_TYPES: dict[str, Any] = get_type_hints(Facts)
 
 
+class Source(Struct, frozen=True, forbid_unknown_fields=True):
+    """Evidence that several rules rest on: what it is (a page, an SDK, a recording), and when it was read."""
+
+    text: str
+    date: str
+
+
 class Rule(Struct, frozen=True, forbid_unknown_fields=True):
-    """Facts with their evidence. `protocols` and `providers` limit where they hold; empty: everywhere."""
+    """Facts with their evidence. `protocols` and `providers` limit where they hold; empty: everywhere.
+
+    In the file, `source` is a name of the `sources` table, or a text with a `date` beside it.
+    """
 
     facts: dict[str, Any]
     source: str
-    date: str
+    date: str = ""
     protocols: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
 
@@ -100,6 +110,7 @@ class Family(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Document(Struct, frozen=True, forbid_unknown_fields=True):
+    sources: dict[str, Source]
     protocols: dict[str, tuple[Rule, ...]]
     providers: dict[str, ProviderType]
     models: tuple[Family, ...]
@@ -179,10 +190,14 @@ class Catalog:
         except msgspec.ValidationError as error:
             raise ValueError(f"catalogue: {error}") from error
         errors: list[str] = []
+        sources = document.sources
         catalog = Catalog(
-            {name: _typed(rules, f"protocols.{name}", errors) for name, rules in document.protocols.items()},
-            {name: _typed_provider(name, entry, errors) for name, entry in document.providers.items()},
-            tuple(msgspec.structs.replace(f, rules=_typed(f.rules, f"models.{f.family}", errors)) for f in document.models),
+            {name: _typed(rules, f"protocols.{name}", sources, errors) for name, rules in document.protocols.items()},
+            {
+                name: msgspec.structs.replace(entry, rules=_typed(entry.rules, f"providers.{name}", sources, errors))
+                for name, entry in document.providers.items()
+            },
+            tuple(msgspec.structs.replace(f, rules=_typed(f.rules, f"models.{f.family}", sources, errors)) for f in document.models),
         )
         errors += catalog._wrong_names()
         if errors:
@@ -272,14 +287,14 @@ class Catalog:
         return errors
 
 
-def _typed(rules: tuple[Rule, ...], at: str, errors: list[str]) -> tuple[Rule, ...]:
+def _typed(rules: tuple[Rule, ...], at: str, sources: Mapping[str, Source], errors: list[str]) -> tuple[Rule, ...]:
+    """Rules with their facts as typed values and their source spelled out."""
     out = []
     for rule in rules:
         values, wrong = check_facts(rule.facts, at)
         errors += wrong
-        out.append(msgspec.structs.replace(rule, facts=values))
+        source = sources.get(rule.source) or Source(rule.source, rule.date)
+        if not source.date:
+            errors.append(f"{at}: {rule.source!r} is no source of the table" + (did_you_mean(rule.source, sources) or " and has no date"))
+        out.append(msgspec.structs.replace(rule, facts=values, source=source.text, date=rule.date or source.date))
     return tuple(out)
-
-
-def _typed_provider(name: str, entry: ProviderType, errors: list[str]) -> ProviderType:
-    return msgspec.structs.replace(entry, rules=_typed(entry.rules, f"providers.{name}", errors))
