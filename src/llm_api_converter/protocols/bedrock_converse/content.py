@@ -231,14 +231,18 @@ DECODE: dict[str, Callable[[Any, str], Part]] = {
 
 
 class ContentEncoder:
-    """Parts -> content blocks of one request or answer. `realms`: whose opaque tokens are written, besides this protocol's."""
+    """Parts -> content blocks of one request or answer.
 
-    __slots__ = ("ledger", "names", "realms")
+    `realms`: whose opaque tokens are written, besides this protocol's. `seals`: this is an answer, whose client keeps seals for us.
+    """
 
-    def __init__(self, ledger: Ledger, realms: tuple[str, ...] = ()) -> None:
+    __slots__ = ("ledger", "names", "realms", "seals")
+
+    def __init__(self, ledger: Ledger, realms: tuple[str, ...] = (), *, seals: bool = False) -> None:
         self.ledger = ledger
         self.names = DocumentNames()
-        self.realms = frozenset((REALM, "seal", *realms))
+        self.realms = frozenset((REALM, *realms))
+        self.seals = seals
 
     def content(self, parts: tuple[Part, ...], out: list[Json]) -> None:
         """Append the blocks of these parts, cache points included."""
@@ -389,7 +393,7 @@ class ContentEncoder:
 
     def accepts(self, token: Opaque) -> bool:
         """Is this token written as it is?"""
-        return token.realm in self.realms or token.kind == "seal"
+        return self.seals if token.kind == "seal" else token.realm in self.realms
 
 
 def _undotted(kind: str, left: Json) -> Json:

@@ -99,7 +99,7 @@ def decode_media(kind: MediaKind, value: Any, at: str) -> Media:
             cite = citations.flag("enabled")
             left.update({f"document.citations.{k}": v for k, v in citations.rest().items()})
     left.update({f"{kind}.{k}": v for k, v in f.rest().items()})
-    media_type = None if word is None else table.get(word, f"{kind}/{word}")
+    media_type = None if word is None else table.get(word, word if "/" in word else f"{kind}/{word}")
     return Media(kind, decoded, media_type, name, context, cite, extras={PROTOCOL: left} if left else None, at=at)
 
 

@@ -126,7 +126,7 @@ def encode_response(response: Response, answer: Answer, ledger: Ledger) -> bytes
     """Response -> the body boto3 parses. All fields its model requires are there."""
     del answer
     content: list[Json] = []
-    ContentEncoder(ledger).content(response.parts, content)
+    ContentEncoder(ledger, seals=True).content(response.parts, content)
     usage, metrics = encode_usage(response.usage)
     body: Json = {
         "output": {"message": {"role": "assistant", "content": content}},

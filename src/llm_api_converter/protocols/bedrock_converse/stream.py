@@ -290,7 +290,7 @@ class StreamEncoder:
     def __init__(self, answer: Answer, ledger: Ledger) -> None:
         del answer
         self._ledger = ledger
-        self._content = ContentEncoder(ledger)
+        self._content = ContentEncoder(ledger, seals=True)
         self._index = 0
         self._live: Part | None = None  # the open part, None also while a part is left out
         self._said = self._token = self._over = False
