@@ -16,7 +16,16 @@ from msgspec import Struct
 from ...hub.errors import invalid
 from ...hub.ledger import Ledger
 from ...hub.messages import (
-    Media, Native, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolReference, ToolResult,
+    Media,
+    Native,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolReference,
+    ToolResult,
 )
 from ..fields import Fields, type_name
 from .calls import decode_provider_call, decode_provider_result, decode_tool_use, encode_call, encode_provider_result
@@ -157,9 +166,7 @@ def encode_block(part: Part, side: Side) -> dict[str, Any] | None:
         case Refusal():
             return encode_refusal(part, side)
         case ToolReference():
-            block: dict[str, Any] = {"type": "tool_reference", "tool_name": part.name}
-            put_extras(block, part.extras, part.at, side.ledger)
-            return block
+            return _encode_reference(part, side)
         case Native():
             return _encode_native(part, side.ledger)
         case _:
@@ -191,7 +198,7 @@ def encode_refusal(part: Refusal, side: Side) -> dict[str, Any]:
 
 def encode_reasoning(part: Reasoning, side: Side) -> dict[str, Any] | None:
     """Reasoning -> `thinking` or `redacted_thinking`. Into a request without a token its reader accepts: only where facts allow it."""
-    token = accepted_token(part, side)
+    token = _accepted_token(part, side)
     block: dict[str, Any]
     if part.redacted or (token is not None and token.kind == "redacted"):
         if token is None:
@@ -209,31 +216,45 @@ def encode_reasoning(part: Reasoning, side: Side) -> dict[str, Any] | None:
     return block
 
 
-def accepted_token(part: Reasoning, side: Side) -> Opaque | None:
+def _accepted_token(part: Reasoning, side: Side) -> Opaque | None:
     """The first token that may be written; each other one is a loss."""
     found: Opaque | None = None
     for token in part.tokens:
-        if found is None and may_write(token, side):
+        if found is None and may_write(token, part.redacted, side):
             found = token
         else:
             side.ledger.drop(part.at or "content", token.kind, "state")
     return found
 
 
-def may_write(token: Opaque, side: Side) -> bool:
+def may_write(token: Opaque, redacted: bool, side: Side) -> bool:
     """Seals go to clients; signatures and redacted thinking to whoever issued them, or where they came from."""
     if token.kind == "seal":
         return side.answer
+    if side.answer and (token.kind == "redacted") != redacted:
+        return False
     return token.kind in ("signature", "redacted") and (token.realm == REALM or token.realm in side.realms)
 
 
-def _encode_result(part: ToolResult, side: Side) -> dict[str, Any]:
+def _encode_result(part: ToolResult, side: Side) -> dict[str, Any] | None:
+    if side.answer:
+        side.ledger.drop("content", "tool_result", "content", "answers hold no results of the client's calls")
+        return None
     block: dict[str, Any] = {"type": "tool_result", "tool_use_id": part.call_id}
     if part.parts:
         block["content"] = encode_content(part.parts, side)
     if part.is_error is not None:
         block["is_error"] = part.is_error
     put_cache(block, part.cache, part.at, side.ledger)
+    put_extras(block, part.extras, part.at, side.ledger)
+    return block
+
+
+def _encode_reference(part: ToolReference, side: Side) -> dict[str, Any] | None:
+    if side.answer:
+        side.ledger.drop("content", "tool_reference", "tools", "answers hold no tool references")
+        return None
+    block: dict[str, Any] = {"type": "tool_reference", "tool_name": part.name}
     put_extras(block, part.extras, part.at, side.ledger)
     return block
 

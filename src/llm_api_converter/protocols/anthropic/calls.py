@@ -1,7 +1,8 @@
 """Calls and their results: `tool_use`, `server_tool_use`, `mcp_tool_use` and the `*_tool_result` blocks of provider-run calls.
 
 What the provider ran rides whole in extras as `block` (a call without its `input`, which is the arguments), because only this protocol
-can take it back. `caller: {"type": "direct"}` is the default and is not kept. Source: anthropic SDK 2.12.0, tool_use_block.py,
+can take it back. `caller: {"type": "direct"}` is the default, so it is
+wording, no extra. Source: anthropic SDK 2.12.0, tool_use_block.py,
 server_tool_use_block.py, web_search_tool_result_block.py and its neighbours, beta_mcp_tool_use_block.py (November 2026).
 """
 
@@ -12,7 +13,7 @@ import msgspec
 from ...hub.ledger import Ledger
 from ...hub.messages import ToolCall, ToolResult
 from ..fields import Fields
-from .marks import put_cache, put_extras, take_cache
+from .marks import put_cache, put_extras, take_cache, with_wording, worded
 from .wire import PROTOCOL
 
 # Beginnings of tool types and of server tool names -> neutral kind, the longer word first.
@@ -47,7 +48,10 @@ def decode_tool_use(f: Fields) -> ToolCall:
     caller = f.take("caller")
     if caller is not None and caller != _DIRECT:
         f.keep("caller", caller)
-    return ToolCall(id, name, arguments_of(input), cache=cache, extras=f.extras(PROTOCOL), at=f.path)
+    extras = f.extras(PROTOCOL)
+    if caller == _DIRECT:
+        extras = with_wording(extras, {"caller": caller})
+    return ToolCall(id, name, arguments_of(input), cache=cache, extras=extras, at=f.path)
 
 
 def decode_provider_call(f: Fields, kind: str) -> ToolCall:
@@ -56,7 +60,7 @@ def decode_provider_call(f: Fields, kind: str) -> ToolCall:
     cache = take_cache(f)
     neutral = "mcp" if kind == "mcp_tool_use" else kind_of(name)
     block = {"type": kind, "name": name, **f.rest()}
-    return ToolCall(id, neutral, arguments_of(input), "provider", cache=cache, extras={PROTOCOL: {"block": block}}, at=f.path)
+    return ToolCall(id, neutral, arguments_of(input), "provider", cache=cache, extras=with_wording(None, {"block": block}), at=f.path)
 
 
 def decode_provider_result(f: Fields, kind: str) -> ToolResult:
@@ -70,7 +74,7 @@ def decode_provider_result(f: Fields, kind: str) -> ToolResult:
         failed = True if isinstance(content, dict) and str(content.get("type")).endswith("_error") else None
     name = "mcp" if kind == "mcp_tool_result" else kind_of(kind)
     block = {"type": kind, **rest}
-    return ToolResult(call_id, (), name, failed, runs="provider", cache=cache, extras={PROTOCOL: {"block": block}}, at=f.path)
+    return ToolResult(call_id, (), name, failed, runs="provider", cache=cache, extras=with_wording(None, {"block": block}), at=f.path)
 
 
 def encode_call(call: ToolCall, ledger: Ledger) -> dict[str, Any] | None:
@@ -115,7 +119,7 @@ def encode_provider_result(result: ToolResult, ledger: Ledger) -> dict[str, Any]
 
 def own_block(part: ToolCall | ToolResult) -> dict[str, Any] | None:
     """The block that came in this protocol."""
-    block = (part.extras or {}).get(PROTOCOL, {}).get("block")
+    block = worded(part.extras, "block")
     return block if isinstance(block, dict) else None
 
 

@@ -1,14 +1,15 @@
 """Citations on text blocks <-> `Citation`.
 
 The five locations (char, page, content block, web search result, search result) point into the *source*, so their exact form rides in
-extras as `location`; the neutral fields are what other protocols can show. Source: anthropic SDK 2.12.0, types/text_citation.py
-(November 2026).
+extras as `location` (wording, where the neutral fields say all that another protocol could show).
+Source: anthropic SDK 2.12.0, types/text_citation.py (November 2026).
 """
 
 from typing import Any
 
 from ...hub.ledger import Ledger
 from ...hub.messages import Citation
+from .marks import with_wording, worded
 from .wire import PROTOCOL
 
 
@@ -20,7 +21,7 @@ def decode_citation(value: Any) -> Citation:
         title=_text(get("document_title")) or _text(get("title")),
         quote=_text(get("cited_text")),
         document=_whole(get("document_index")),
-        extras={PROTOCOL: {"location": value}},
+        extras=with_wording(None, {"location": value}) if _is_web(value) else {PROTOCOL: {"location": value}},
     )
 
 
@@ -30,7 +31,7 @@ def encode_citation(citation: Citation, at: str, ledger: Ledger, *, answer: bool
     One of another protocol becomes, in answers, the location kind that can hold what is known of it, without offsets into the source.
     In history it is dropped: the API checks locations against the documents and its own search results.
     """
-    location = (citation.extras or {}).get(PROTOCOL, {}).get("location")
+    location = worded(citation.extras, "location") or (citation.extras or {}).get(PROTOCOL, {}).get("location")
     if isinstance(location, dict):
         return location
     path = f"{at}.citations" if at else "citations"
@@ -47,6 +48,10 @@ def encode_citation(citation: Citation, at: str, ledger: Ledger, *, answer: bool
         "type": "char_location", "document_index": citation.document, "document_title": citation.title, "cited_text": quote,
         "start_char_index": 0, "end_char_index": len(quote),
     }
+
+
+def _is_web(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("type") == "web_search_result_location"
 
 
 def _text(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import CacheMark, Extras
 from ..fields import Fields
-from .wire import PROTOCOL
+from .wire import PROTOCOL, WORDING
 
 TTL_S = {"5m": 300, "1h": 3600}
 TTL_OUT = {300: "5m", 3600: "1h"}
@@ -18,6 +18,8 @@ TTL_OUT = {300: "5m", 3600: "1h"}
 # Objects whose unknown fields are kept under a dotted name. One that is not written does not come back for their sake.
 _NESTED = frozenset({"cache_control", "source", "citations", "thinking", "output_config", "metadata", "tool_choice"})
 _NEEDED = frozenset({"cache_control", "tool_choice"})
+# Bookkeeping that is no field of the block itself.
+_NO_FIELDS = frozenset({"block", "location", "search_result"})
 
 
 def take_cache(f: Fields) -> CacheMark | None:
@@ -64,3 +66,14 @@ def put_extras(block: dict[str, Any], extras: Extras | None, at: str, ledger: Le
             block[name] = value
         elif head in block or head not in _NEEDED:
             block.setdefault(head, {})[field] = value
+    block.update({name: value for name, value in extras.get(WORDING, {}).items() if name not in _NO_FIELDS})
+
+
+def with_wording(extras: Extras | None, fields: dict[str, Any]) -> Extras:
+    """`extras` and bookkeeping: what no other protocol gives a meaning to."""
+    return {**(extras or {}), WORDING: fields}
+
+
+def worded(extras: Extras | None, name: str) -> Any:
+    """A piece of bookkeeping, None where there is none."""
+    return extras.get(WORDING, {}).get(name) if extras else None

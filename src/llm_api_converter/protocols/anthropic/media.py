@@ -1,6 +1,6 @@
 """Images, documents and search results <-> `Media`.
 
-A search result is a document of text parts whose `context` is its source and which carries `search_result` in extras.
+A search result is a document of text parts whose `context` is its source and which is marked `search_result`.
 Source: anthropic SDK 2.12.0, image_block_param.py, document_block_param.py, search_result_block_param.py;
 https://platform.claude.com/docs/en/build-with-claude/files (November 2026).
 """
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ...hub.ledger import Ledger
-from ...hub.messages import Extras, FileRef, Inline, Media, Part, PartList, PlainText, Source, Url
+from ...hub.messages import FileRef, Inline, Media, Part, PartList, PlainText, Source, Url
 from ..fields import Fields
-from .marks import keep_nested, put_cache, put_extras, take_cache
+from .marks import keep_nested, put_cache, put_extras, take_cache, with_wording, worded
 from .wire import PROTOCOL
 
 PartsOf = Callable[[Any, str], tuple[Part, ...]]
@@ -57,14 +57,14 @@ def decode_search_result(f: Fields, parts_of: PartsOf) -> Media:
     """`search_result` -> Media(document, PartList)."""
     parts = parts_of(f.array_required("content"), f.at("content"))
     source, title, cite, cache = f.text_required("source"), f.text("title"), _take_cite(f), take_cache(f)
-    f.keep("search_result", True)
-    return Media("document", PartList(parts), None, title, source, cite, cache=cache, extras=f.extras(PROTOCOL), at=f.path)
+    extras = with_wording(f.extras(PROTOCOL), {"search_result": True})
+    return Media("document", PartList(parts), None, title, source, cite, cache=cache, extras=extras, at=f.path)
 
 
 def encode_media(media: Media, ledger: Ledger, blocks_of: BlocksOf) -> dict[str, Any] | None:
     """Media -> `image`, `document` or `search_result`; None where it cannot be said (a loss)."""
     at = media.at
-    if (media.extras or {}).get(PROTOCOL, {}).get("search_result") and isinstance(media.source, PartList):
+    if worded(media.extras, "search_result") and isinstance(media.source, PartList):
         return _encode_search_result(media, media.source, ledger, blocks_of)
     if media.kind not in ("image", "document"):
         ledger.drop(at, media.kind, "content")
@@ -178,11 +178,5 @@ def _encode_search_result(media: Media, source: PartList, ledger: Ledger, blocks
     if media.cite is not None:
         block["citations"] = {"enabled": media.cite}
     put_cache(block, media.cache, media.at, ledger)
-    put_extras(block, _without_flag(media.extras), media.at, ledger)
+    put_extras(block, media.extras, media.at, ledger)
     return block
-
-
-def _without_flag(extras: Extras | None) -> Extras | None:
-    return {
-        owner: {k: v for k, v in fields.items() if owner != PROTOCOL or k != "search_result"} for owner, fields in (extras or {}).items()
-    }

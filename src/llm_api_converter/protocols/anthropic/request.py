@@ -18,7 +18,7 @@ from ...hub.messages import Message, Role
 from ...hub.request import Request, Sampling
 from ..base import Json, Wire
 from ..fields import Fields, type_name
-from .blocks import Side, decode_content, encode_blocks, encode_content, is_string
+from .blocks import Side, decode_content, encode_blocks, encode_content
 from .marks import keep_nested, put_cache, put_extras, take_cache
 from .options import LEGACY_PATHS, PATHS, decode_options, encode_options
 from .tools import decode_choice, decode_tools, encode_choice, encode_tools

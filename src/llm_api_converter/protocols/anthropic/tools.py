@@ -12,7 +12,7 @@ from ...hub.ledger import Ledger
 from ...hub.request import ProviderTool, Request, Tool, ToolChoice
 from ..fields import Fields
 from .calls import kind_of
-from .marks import keep_nested, put_cache, put_extras, take_cache
+from .marks import keep_nested, put_cache, put_extras, take_cache, with_wording
 from .wire import PROTOCOL
 
 CHOICE_IN = {"auto": "auto", "any": "any", "tool": "one", "none": "none"}
@@ -30,14 +30,15 @@ def _decode_tool(tool: Any, at: str) -> Tool | ProviderTool:
     if kind in (None, "custom"):
         name, description, schema, strict = f.text_required("name"), f.text("description"), f.object("input_schema"), f.flag("strict")
         deferred, cache = f.flag("defer_loading") or False, take_cache(f)
-        return Tool(name, description, schema, strict, cache, deferred=deferred, extras=f.extras(PROTOCOL), at=at)
+        extras = f.extras(PROTOCOL) if kind is None else with_wording(f.extras(PROTOCOL), {"type": kind})
+        return Tool(name, description, schema, strict, cache, deferred=deferred, extras=extras, at=at)
     assert kind is not None
     cache = take_cache(f)
     body = {**tool}
     if not any(name.startswith("cache_control.") for name in f.rest()):
         body.pop("cache_control", None)
-    name = tool.get("name") if isinstance(tool.get("name"), str) else None
-    return ProviderTool(kind_of(kind), PROTOCOL, body, name, cache, at)
+    called = body.get("name")
+    return ProviderTool(kind_of(kind), PROTOCOL, body, called if isinstance(called, str) else None, cache, at)
 
 
 def decode_choice(f: Fields) -> tuple[ToolChoice | None, bool | None]:

@@ -8,8 +8,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from ...hub.messages import wording
+
 PROTOCOL = "anthropic"
 REALM = "wire.anthropic"
+WORDING = wording(PROTOCOL)
 VERSION = "2023-06-01"
 
 
