@@ -1,7 +1,8 @@
 """Server-sent events on bytes: `SseReader` reads them, `sse_event` writes one.
 
 Lines end at CR, LF or CRLF and nowhere else (U+2028 is legal inside JSON). Comments are skipped but counted, so that a keep-alive
-is visible. Source: https://html.spec.whatwg.org/multipage/server-sent-events.html (read November 2026); CRLF streams: Gemini
+is visible; lines that are no field at all are kept in `stray` (Vertex breaks off a stream with a bare JSON error). Source:
+https://html.spec.whatwg.org/multipage/server-sent-events.html (read November 2026); CRLF streams: Gemini
 recordings.
 """
 
@@ -9,7 +10,7 @@ recordings.
 class SseReader:
     """`feed(bytes)` -> the events it completed as `(event name or b"", data)`; `finish()` -> an unterminated last one."""
 
-    __slots__ = ("_buffer", "_data", "_event", "_skip_lf", "comments")
+    __slots__ = ("_buffer", "_data", "_event", "_skip_lf", "comments", "stray")
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -17,6 +18,7 @@ class SseReader:
         self._data: list[bytes] = []
         self._skip_lf = False
         self.comments = 0
+        self.stray: list[bytes] = []
 
     def feed(self, data: bytes) -> list[tuple[bytes, bytes]]:
         """The events these bytes completed."""
@@ -46,6 +48,8 @@ class SseReader:
                 self._event = line[6:].strip()
             elif line[0] == 58:
                 self.comments += 1
+            elif not line.startswith((b"id", b"retry", b"data", b"event")) and len(self.stray) < 1000:
+                self.stray.append(line)
         return out
 
     def finish(self) -> list[tuple[bytes, bytes]]:
