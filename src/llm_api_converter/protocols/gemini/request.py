@@ -1,0 +1,331 @@
+"""`generateContent` and `streamGenerateContent` requests, and `countTokens`.
+
+In comes the JSON body (model and stream stand in the path), out goes a `Request`; and the other way round. Contents are turns of
+role `user` or `model`; system text has a field of its own; results of calls are parts of a user turn and match calls by id, else by
+name and order. Sources: https://ai.google.dev/api/generate-content, google-genai `models.py` (read November 2026).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from ...hub.errors import invalid
+from ...hub.facts import Facts
+from ...hub.fold import merge_extras
+from ...hub.ledger import Ledger, unknown_extras
+from ...hub.messages import Message, Opaque, Part, Reasoning, Text, ToolCall, ToolResult, wording
+from ...hub.request import Request
+from ..base import Json, Wire
+from ..fields import type_name
+from .config import PATHS, Config, decode_config, encode_config
+from .parts import MINTED, NO_SIGNATURE, CallIds, decode_part, parts_list
+from .spelling import PROTOCOL, REALM, GeminiFields
+from .tools import decode_choice, decode_tools, encode_choice, encode_tools
+from .written import PartWriter
+
+# `function` and `tool` are older words for the turn that carries results.
+ROLE_IN = {"user": "user", "model": "assistant", "function": "user", "tool": "user"}
+
+
+def decode_request(
+    body: Any, *, model: str | None = None, stream: bool | None = None, headers: Mapping[str, str] = {}
+) -> Request:
+    """A request body -> Request. Raises ApiError(invalid) naming the path."""
+    fields = GeminiFields(body, "")
+    named = fields.text("model")
+    model = model or (named or "").removeprefix("models/")
+    if not model:
+        raise invalid("model", "required")
+    paths: dict[str, str] = dict(PATHS)
+    config_fields = fields.sub("generationConfig")
+    config = Config() if config_fields is None else decode_config(config_fields)
+    paths.update(config.paths)
+    left = config.left
+    tool_config = fields.sub("toolConfig")
+    choice = None
+    if tool_config is not None:
+        choice, tool_left = decode_choice(tool_config, paths)
+        left = left | tool_left
+    messages = _decode_system(fields) + _decode_contents(fields)
+    if not any(message.role != "system" for message in messages):
+        raise fields.error("contents", "at least one content is required")
+    labels = fields.object("labels")
+    service_tier = fields.text("serviceTier")
+    tools = decode_tools(fields.take("tools"), fields.at("tools"))
+    rest = fields.rest() | left
+    return Request(
+        model=model, messages=tuple(messages), tools=tools, tool_choice=choice, max_tokens=config.max_tokens, sampling=config.sampling,
+        reasoning=config.reasoning, output=config.output, modalities=config.modalities, audio=config.audio, stream=bool(stream),
+        service_tier=service_tier, metadata=labels, extras={PROTOCOL: rest} if rest else None, paths=paths,
+    )
+
+
+def decode_count_request(
+    body: Any, *, model: str | None = None, stream: bool | None = None, headers: Mapping[str, str] = {}
+) -> Request:
+    """A `countTokens` body: a request flat, or inside `generateContentRequest`."""
+    fields = GeminiFields(body, "")
+    inner = fields.take("generateContentRequest")
+    return decode_request(body if inner is None else inner, model=model, headers=headers)
+
+
+def encode_request(request: Request, facts: Facts, ledger: Ledger) -> Wire:
+    """Request -> path and body."""
+    verb = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
+    return Wire(model_path(request.model, verb), _encode_body(request, facts, ledger))
+
+
+def encode_count_request(request: Request, facts: Facts, ledger: Ledger) -> Wire:
+    """Request -> `countTokens`. The Gemini API takes more than contents only inside `generateContentRequest`."""
+    body = _encode_body(request, facts, ledger)
+    if facts.count_request_wrapped and body.keys() != {"contents"}:
+        body = {"generateContentRequest": {"model": resource(request.model), **body}}
+    return Wire(model_path(request.model, "countTokens"), body)
+
+
+def model_path(model: str, verb: str) -> str:
+    """`/v1beta/models/MODEL:verb`, as google-genai builds it: `models/...` and `tunedModels/...` are taken as they are."""
+    return f"/v1beta/{quote(resource(model), safe='/:@')}:{verb}"
+
+
+def resource(model: str) -> str:
+    """A model's resource name, as bodies and paths have it."""
+    return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+
+
+def _decode_system(fields: GeminiFields) -> list[Message]:
+    """`systemInstruction`: a string, a content, or a part."""
+    value = fields.take("systemInstruction")
+    if value is None:
+        return []
+    at = fields.at("systemInstruction")
+    if type(value) is str:
+        return [Message("system", (Text(value, at=at),), at=at)]
+    content = GeminiFields(value, at)
+    raw = [value] if content.has("text") else parts_list(content.take("parts"), content.at("parts"))
+    role = content.text("role")
+    ids = CallIds(MINTED)
+    parts = tuple(decode_part(part, f"{content.at('parts')}[{i}]", ids, f"s{i}") for i, part in enumerate(raw))
+    extras = merge_extras(
+        None if content.has("text") else content.extras(PROTOCOL), None if role is None else {wording(PROTOCOL): {"role": role}}
+    )
+    return [Message("system", parts, at=at, extras=extras)] if parts else []
+
+
+def _decode_contents(fields: GeminiFields) -> list[Message]:
+    """`contents`: a list of contents, one content, or a string."""
+    path = fields.at("contents")
+    value = fields.take("contents")
+    if value is None:
+        return []
+    if type(value) is str:
+        return [Message("user", (Text(value, at=path),), at=path)]
+    if type(value) is dict:
+        value = [value]
+    if type(value) is not list:
+        raise invalid(path, f"expected an array, got {type_name(value)}")
+    ids = CallIds(MINTED)
+    return [_decode_content(content, f"{path}[{i}]", ids, str(i)) for i, content in enumerate(value)]
+
+
+def _decode_content(value: Any, path: str, ids: CallIds, where: str) -> Message:
+    if type(value) is str:
+        return Message("user", (Text(value, at=path),), at=path)
+    fields = GeminiFields(value, path)
+    word = fields.text("role")
+    role = ROLE_IN.get(word or "user")
+    if role is None:
+        raise fields.error("role", f"expected user or model, got {word!r}")
+    at = fields.at("parts")
+    raw = parts_list(fields.take("parts"), at)
+    ids.next_turn()
+    parts = tuple(decode_part(part, f"{at}[{i}]", ids, f"{where}_{i}") for i, part in enumerate(raw))
+    if role == "assistant" and parts and all(_is_result(part) for part in parts):
+        role = "user"
+    parts = _results_first(parts)
+    return Message(
+        "user" if role == "user" else "assistant", parts, at=path, spelled=word if word in ("function", "tool") else None,
+        extras=fields.extras(PROTOCOL),
+    )
+
+
+def _results_first(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Results of the client's own calls before everything else, as the hub has them."""
+    ranks = [not _is_result(part) for part in parts]
+    return parts if ranks == sorted(ranks) else tuple(sorted(parts, key=lambda part: not _is_result(part)))
+
+
+def _encode_body(request: Request, facts: Facts, ledger: Ledger) -> Json:
+    own = unknown_extras(request.extras, PROTOCOL, "", ledger)
+    contents = _Contents(request, facts, ledger)
+    body: Json = {"contents": contents.contents}
+    if contents.system:
+        body["systemInstruction"] = {"parts": contents.system, **contents.system_extras}
+    tools = encode_tools(request, facts, ledger)
+    if tools:
+        body["tools"] = tools
+    calling = encode_choice(request, ledger)
+    if calling is not None:
+        body["toolConfig"] = {"functionCallingConfig": calling}
+    config = encode_config(request, facts, ledger)
+    if config:
+        body["generationConfig"] = config
+    if request.service_tier is not None:
+        body["serviceTier"] = request.service_tier
+    _encode_metadata(request, facts, ledger, body)
+    _drop_unsaid(request, facts, ledger)
+    for name, value in own.items():
+        _put(body, name, value)
+    return body
+
+
+def _put(body: Json, dotted: str, value: Any) -> None:
+    """Write an own extra at its dotted place."""
+    *outer, last = dotted.split(".")
+    for name in outer:
+        body = body.setdefault(name, {})
+    body[last] = value
+
+
+def _encode_metadata(request: Request, facts: Facts, ledger: Ledger, body: Json) -> None:
+    if request.metadata is None:
+        return
+    if facts.accepts_metadata:
+        body["labels"] = request.metadata
+        return
+    for name in request.metadata:
+        ledger.drop(f"{request.path('metadata')}.{name}", "metadata", "unknown")
+
+
+def _drop_unsaid(request: Request, facts: Facts, ledger: Ledger) -> None:
+    """What a Gemini request has no words for."""
+    if request.parallel_tools is False:
+        ledger.drop(request.path("parallel_tools"), "parallel_tool_calls", "tuning")
+    if request.user is not None:
+        ledger.drop(request.path("user"), "user", "unknown")
+    if request.store is False and facts.stores:
+        ledger.drop(request.path("store"), "store", "privacy", "this target may keep answers")
+    if request.store is True and not facts.stores:
+        ledger.drop(request.path("store"), "store", "unknown", "answers are not kept")
+    if request.verbosity is not None:
+        ledger.drop(request.path("verbosity"), "verbosity", "tuning")
+    if request.cache is not None:
+        ledger.drop(request.path("cache"), "cache_control", "cache")
+    if request.cache_key is not None:
+        ledger.drop(request.path("cache_key"), "prompt_cache_key", "cache")
+    for flag in request.betas:
+        ledger.drop(request.path("betas"), flag, "unknown")
+
+
+class _Contents:
+    """Messages -> `contents` and the parts of `systemInstruction`. Neighbours of one role become one content."""
+
+    def __init__(self, request: Request, facts: Facts, ledger: Ledger) -> None:
+        self.contents: list[Json] = []
+        self.system: list[Json] = []
+        self.system_extras: Json = {}
+        self._facts = facts
+        self._ledger = ledger
+        self._names: dict[str, str] = {}
+        self._order: dict[str, int] = {}
+        self._writer = PartWriter(ledger, self._accepts, self._names, facts.tool_result_media == "native")
+        groups = self._groups(request)
+        current = _current_turn(groups) if facts.signature_required_on_calls else len(groups)
+        for index, (role, parts, own) in enumerate(groups):
+            written = self._model_parts(parts, index > current) if role == "model" else self._user_parts(parts)
+            if written or own:
+                self.contents.append({"role": role, "parts": written, **own})
+        if not self.contents:
+            ledger.repair(request.path("messages"), "messages", "content", "an empty user turn was added")
+            self.contents.append({"role": "user", "parts": [{"text": ""}]})
+
+    def _accepts(self, token: Opaque) -> bool:
+        return token.kind == "signature" and (token.realm == REALM or token.realm in self._facts.accepts_realms)
+
+    def _groups(self, request: Request) -> list[tuple[str, list[Part], Json]]:
+        """(role, parts, own extras) of every content; system text is written on the way."""
+        groups: list[tuple[str, list[Part], Json]] = []
+        for message in request.messages:
+            if message.name is not None:
+                self._ledger.drop(f"{message.at}.name", "name", "unknown")
+            own = unknown_extras(message.extras, PROTOCOL, message.at, self._ledger)
+            if message.role == "system":
+                self.system_extras.update(own, **(message.extras or {}).get(wording(PROTOCOL), {}))
+                if groups:
+                    self._ledger.approximate(message.at, "system", "content", "moved to the beginning")
+                for part in message.parts:
+                    self.system.extend(self._write(part))
+                continue
+            for part in message.parts:
+                if isinstance(part, ToolCall):
+                    self._names[part.id] = part.name
+                    self._order[part.id] = len(self._order)
+            role = "user" if message.role == "user" else "model"
+            if groups and groups[-1][0] == role:
+                groups[-1][1].extend(message.parts)
+                groups[-1][2].update(own)
+            else:
+                groups.append((role, list(message.parts), dict(own)))
+        return groups
+
+    def _write(self, part: Part) -> list[Json]:
+        if getattr(part, "cache", None) is not None:
+            self._ledger.drop(f"{part.at}.cache_control", "cache_control", "cache")
+        return self._writer.write(part)
+
+    def _user_parts(self, parts: list[Part]) -> list[Json]:
+        """Results first, in the order of their calls."""
+        results = [part for part in parts if _is_result(part)]
+        if len(results) > 1:
+            results.sort(key=lambda result: self._order.get(getattr(result, "call_id", ""), len(self._order)))
+        rest = [part for part in parts if not _is_result(part)] if results else parts
+        return [written for part in (*results, *rest) for written in self._write(part)]
+
+    def _model_parts(self, parts: list[Part], needs_signature: bool) -> list[Json]:
+        """The signature of reasoning that is not sent goes to the first call after it, else to the part after it."""
+        out: list[Json] = []
+        carried: list[str] = []
+        calls = any(_is_call(part) for part in parts)
+        for part in parts:
+            if isinstance(part, Reasoning) and self._facts.sends_reasoning_back == "never":
+                carried.extend(self._reasoning_left_out(part))
+                continue
+            written = self._write(part)
+            out.extend(written)
+            if not written or (calls and not _is_call(part)):
+                continue
+            if carried and "thoughtSignature" not in written[0]:
+                written[0]["thoughtSignature"] = carried.pop(0)
+            if needs_signature and calls:
+                needs_signature = False
+                if "thoughtSignature" not in written[0]:
+                    written[0]["thoughtSignature"] = NO_SIGNATURE
+                    self._ledger.emulate(part.at, "thought_signature", "state", "the call is marked as having none")
+        out.extend({"text": "", "thoughtSignature": signature} for signature in carried)
+        return out
+
+    def _reasoning_left_out(self, part: Reasoning) -> list[str]:
+        unknown_extras(part.extras, PROTOCOL, part.at, self._ledger)
+        if part.cache is not None:
+            self._ledger.drop(f"{part.at}.cache_control", "cache_control", "cache")
+        kept = self._writer.token(part.tokens, part.at)
+        if not kept:
+            self._ledger.drop(part.at, "reasoning", "state", "this target does not take reasoning back")
+        return kept
+
+
+def _is_call(part: Part) -> bool:
+    return isinstance(part, ToolCall) and part.runs == "client"
+
+
+def _is_result(part: Part) -> bool:
+    return isinstance(part, ToolResult) and part.runs == "client"
+
+
+def _current_turn(groups: list[tuple[str, list[Part], Json]]) -> int:
+    """Where the current turn begins: at the last content in which the user says something. Google checks signatures after it."""
+    for index in range(len(groups) - 1, -1, -1):
+        role, parts, _ = groups[index]
+        if role == "user" and any(not _is_result(part) for part in parts):
+            return index
+    return -1

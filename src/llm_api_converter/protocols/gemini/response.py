@@ -1,0 +1,185 @@
+"""Whole answers: a `GenerateContentResponse` <-> `Response`.
+
+Only the first candidate is read: the gateway asks for one. Fields of the candidate that have no neutral form ride in the answer's
+extras under their dotted names (`candidates[0].groundingMetadata`); those no other protocol could miss are kept as wording.
+Source: https://ai.google.dev/api/generate-content#generatecontentresponse, google-genai `types` (read November 2026).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from ...hub.errors import ApiError
+from ...hub.ledger import Ledger, unknown_extras
+from ...hub.messages import Extras, Opaque, Part, Text, ToolCall, ToolResult, wording
+from ...hub.response import Finish, Response
+from ..base import Answer, Json
+from .errors import decode_status, find_error
+from .grounding import GroundingWriter, with_citations
+from .outcome import SERVICE_TIERS, decode_blocked, decode_finish, decode_service_tier, decode_usage, encode_finish, encode_usage
+from .parts import MINTED, CallIds, decode_part, parts_list
+from .spelling import PROTOCOL, REALM, GeminiFields
+from .written import PartWriter
+
+CANDIDATE = "candidates[0]."
+# Fields that say nothing another protocol's client could miss: times, positions, ratings nobody asked for.
+WORDING = frozenset({"createTime", "modelStatus", "promptFeedback", "avgLogprobs", "safetyRatings", "tokenCount", "index"})
+
+
+def decode_response(body: bytes) -> Response:
+    """A whole answer -> Response. Raises ApiError for an error inside a 200 and for what is no answer."""
+    try:
+        value: Any = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise ApiError("upstream_failed", f"the upstream's answer is no JSON: {error}") from error
+    status = find_error(value)
+    if status is not None:
+        raise decode_status(200, {}, status, body)
+    if type(value) is not dict:
+        raise ApiError("upstream_failed", "the upstream's answer is no JSON object")
+    try:
+        return _decode(GeminiFields(value, ""))
+    except ApiError as error:
+        if error.kind != "invalid":
+            raise
+        raise ApiError("upstream_failed", f"the upstream's answer is malformed: {error.message}") from error
+
+
+def encode_response(response: Response, answer: Answer, ledger: Ledger) -> bytes:
+    """Response -> body."""
+    writer = AnswerWriter(ledger)
+    grounding = GroundingWriter(ledger)
+    parts: list[Json] = []
+    for part in response.parts:
+        if isinstance(part, Text):
+            if part.text or part.tokens or part.extras:
+                parts.extend(writer.text(part))
+            grounding.add(part.text, part.citations)
+        else:
+            parts.extend(writer.write(part))
+    out = encode_end(response, parts, grounding, answer, ledger)
+    return msgspec.json.encode(out)
+
+
+def encode_end(response: Response, parts: list[Json], grounding: GroundingWriter, answer: Answer, ledger: Ledger) -> Json:
+    """The last object of an answer: `parts`, the finish, the usage. `response`'s own parts are not looked at, but for whether there
+    are any.
+    """
+    own = dict(unknown_extras(response.extras, PROTOCOL, "", ledger))
+    own.update((response.extras or {}).get(wording(PROTOCOL), {}))
+    out: Json = {}
+    if not (_blocked(own.get("promptFeedback")) and not response.parts):
+        candidate: Json = {
+            "content": {"parts": parts or [{"text": ""}], "role": "model"}, "finishReason": encode_finish(response.finish), "index": 0,
+        }
+        if response.finish.detail is not None:
+            candidate["finishMessage"] = response.finish.detail
+        cited = grounding.metadata()
+        if cited is not None and CANDIDATE + "groundingMetadata" not in own and CANDIDATE + "citationMetadata" not in own:
+            candidate["groundingMetadata"] = cited
+        candidate.update((name.removeprefix(CANDIDATE), value) for name, value in own.items() if name.startswith(CANDIDATE))
+        candidate.update(unknown_extras(response.finish.extras, PROTOCOL, "finish", ledger))
+        out["candidates"] = [candidate]
+    if response.finish.stop_sequence is not None:
+        ledger.drop("stop_sequence", "stop_sequence", "tuning", "Gemini does not say which one matched")
+    if response.usage is not None:
+        out["usageMetadata"] = encode_usage(response.usage, response.service_tier)
+        if response.usage.cache_write:
+            ledger.drop("usage.cache_write", "cache_write", "tuning", "counted as input")
+    if response.service_tier is not None and (response.usage is None or response.service_tier not in SERVICE_TIERS):
+        ledger.drop("service_tier", "service_tier", "tuning")
+    out["modelVersion"] = answer.model
+    out["responseId"] = response.id or answer.new_id("")
+    if response.created_s is not None:
+        out["createTime"] = datetime.fromtimestamp(response.created_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    out.update((name, value) for name, value in own.items() if not name.startswith(CANDIDATE))
+    return out
+
+
+class AnswerWriter(PartWriter):
+    """Writes parts of answers: our seals and Google's own signatures go out, reasoning is shown."""
+
+    __slots__ = ()
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger, echoed, {})
+
+    def text(self, part: Text) -> list[Json]:
+        """Text without its citations, which stand beside the content."""
+        return self.signed({"text": part.text, **unknown_extras(part.extras, PROTOCOL, "", self.ledger)}, part.tokens, "")
+
+
+def echoed(token: Opaque) -> bool:
+    """Is this a token a Gemini client can echo?"""
+    return token.kind == "seal" or (token.realm == REALM and token.kind == "signature")
+
+
+def sorted_extras(pairs: dict[str, Any]) -> Extras | None:
+    """Fields of an answer nobody took, by whether losing them is worth reporting."""
+    if not pairs:
+        return None
+    own = {name: value for name, value in pairs.items() if name.removeprefix(CANDIDATE) not in WORDING or _blocked(value)}
+    words = {name: value for name, value in pairs.items() if name not in own}
+    return ({PROTOCOL: own} if own else {}) | ({wording(PROTOCOL): words} if words else {})
+
+
+def answer_ids(response_id: str) -> CallIds:
+    """Ids of calls Google gave none: the answer's own id makes them unique in a conversation."""
+    return CallIds(f"{MINTED}{response_id}_" if response_id else MINTED, salted=not response_id)
+
+
+def _decode(fields: GeminiFields) -> Response:
+    response_id = fields.text("responseId") or ""
+    model = fields.text("modelVersion") or ""
+    usage = fields.take("usageMetadata")
+    candidates = fields.array("candidates") or []
+    left: Json = {}
+    parts: list[Part] = []
+    if candidates:
+        candidate = GeminiFields(candidates[0], "candidates[0]")
+        parts = _decode_content(candidate, response_id)
+        candidate.take("index")
+        word, message = candidate.take("finishReason"), candidate.text("finishMessage")
+        rest = candidate.rest()
+        parts = with_citations(parts, rest.get("groundingMetadata"), rest.get("citationMetadata"))
+        left = {CANDIDATE + name: value for name, value in rest.items() if value != {}}
+        if word is None and not parts:
+            raise ApiError("upstream_incomplete", "the upstream's answer has neither content nor a finish reason")
+        called = any(isinstance(part, ToolCall) and part.runs == "client" for part in parts)
+        finish = decode_finish(word, message, called)
+    else:
+        feedback = fields.take("promptFeedback")
+        if not _blocked(feedback):
+            raise ApiError("upstream_failed", "the upstream's answer has no candidates")
+        finish: Finish = decode_blocked(feedback)  # type: ignore[no-redef]
+        left["promptFeedback"] = feedback
+    left.update(fields.rest())
+    return Response(
+        response_id, model, tuple(parts), finish, decode_usage(usage), decode_service_tier(usage), extras=sorted_extras(left)
+    )
+
+
+def _decode_content(candidate: GeminiFields, response_id: str) -> list[Part]:
+    content = candidate.sub("content")
+    if content is None:
+        return []
+    ids = answer_ids(response_id)
+    parts: list[Part] = []
+    for value in parts_list(content.take("parts"), content.at("parts")):
+        part = decode_part(value, "", ids, str(len(parts)))
+        if value != {} and not (isinstance(part, Text) and not part.text and not part.tokens and not part.extras):
+            parts.append(_in_answer(part))
+    return parts
+
+
+def _in_answer(part: Part) -> Part:
+    """Parts of answers have no path."""
+    if isinstance(part, ToolResult) and any(getattr(item, "at", "") for item in part.parts):
+        cleared: list[Part] = [msgspec.structs.replace(item, at="") for item in part.parts]
+        return msgspec.structs.replace(part, parts=tuple(cleared))
+    return part
+
+
+def _blocked(feedback: Any) -> bool:
+    return type(feedback) is dict and bool(feedback.get("blockReason") or feedback.get("block_reason"))
