@@ -98,7 +98,9 @@ def decode_error_value(value: Any, status: int | None = None) -> ApiError:
     unsupported = param if kind == "unsupported" else None
     if kind == "unsupported" and param is None:
         kind = "invalid"
-    return ApiError(kind, message, status=status, code=code or kind_word, unsupported=unsupported, path=param)
+    # A path into the upstream's own messages says nothing about the client's.
+    path = param if param is not None and "[" not in param else None
+    return ApiError(kind, message, status=status, code=code or kind_word, unsupported=unsupported, path=path)
 
 
 def encode_error(error: ApiError, request_id: str) -> WireError:

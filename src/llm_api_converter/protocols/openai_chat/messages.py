@@ -95,9 +95,9 @@ def decode_answer(f: Fields, owner: str, history: History) -> list[Part]:
     calls = decode_calls(f.array("tool_calls"), f.at("tool_calls"), owner)
     history.custom.update(call.id for call in calls if call.custom)
     parts.extend(calls)
-    legacy = f.sub("function_call")
-    if legacy is not None:
-        parts.append(_decode_legacy_call(legacy, owner, history))
+    legacy = f.object("function_call")
+    if legacy and (legacy.get("name") or legacy.get("arguments")):
+        parts.append(_decode_legacy_call(Fields(legacy, f.at("function_call")), owner, history))
     return parts
 
 
