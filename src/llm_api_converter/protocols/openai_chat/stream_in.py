@@ -87,7 +87,7 @@ class ChatStreamDecoder:
         "_slots",
         "_sound",
         "_sse",
-        "_tier",
+        "_thought", "_tier",
     )  # fmt: skip
 
     def __init__(self) -> None:
