@@ -217,7 +217,9 @@ class GeminiStreamDecoder:
         if isinstance(self._usage, msgspec.Raw):
             self._usage = msgspec.json.decode(self._usage)
         usage = decode_usage(self._usage)
-        if usage is not None and self._begun:
+        if usage is None and self._usage:
+            self._left["usageMetadata"] = self._usage
+        elif usage is not None and self._begun:
             out.append(UsageSeen(usage))
 
     def _chunk(self, fields: GeminiFields, out: list[Event]) -> None:

@@ -64,7 +64,8 @@ def decode_usage(value: Any) -> Usage | None:
     return Usage(
         counts.get("promptTokenCount", 0) + counts.get("toolUsePromptTokenCount", 0),
         counts.get("candidatesTokenCount", 0) + (thoughts or 0),
-        cache_read=counts.get("cachedContentTokenCount"), reasoning=thoughts, raw=value, protocol=PROTOCOL,
+        cache_read=counts.get("cachedContentTokenCount"), reasoning=thoughts, protocol=PROTOCOL,
+        raw={name: count for name, count in value.items() if count is not None},
     )
 
 

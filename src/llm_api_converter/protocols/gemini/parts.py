@@ -178,9 +178,9 @@ def _decode_result(fields: GeminiFields, ids: CallIds, where: str) -> ToolResult
     name = result.text_required("name")
     given = result.text("id")
     text, is_error, as_json = _decode_outcome(result.object("response"))
-    parts: list[Part] = [] if text is None else [Text(text, at=result.at("response"))]
+    parts: list[Part] = [] if text is None else [Text(text, at=fields.path and result.at("response"))]
     for i, item in enumerate(result.array("parts") or ()):
-        parts.append(decode_part(item, f"{result.at('parts')}[{i}]", ids, where))
+        parts.append(decode_part(item, fields.path and f"{result.at('parts')}[{i}]", ids, where))
     extras = {**result.rest(), **fields.rest()}
     return ToolResult(
         ids.result(given, name, where), tuple(parts), name=name, is_error=is_error, json=as_json,
@@ -263,7 +263,7 @@ def _decode_code_result(fields: GeminiFields, tokens: tuple[Opaque, ...], ids: C
     words = _signature_wording(tokens)
     if outcome not in (OUTCOME_OK, OUTCOME_FAILED):
         words["outcome"] = outcome
-    parts = () if output is None else (Text(output, at=result.path),)
+    parts = () if output is None else (Text(output, at=fields.path and result.path),)
     return ToolResult(
         call_id, parts, name="code_execution", is_error=outcome != OUTCOME_OK, runs="provider",
         extras=_with_wording({**result.rest(), **fields.rest()}, words), at=fields.path,
@@ -292,7 +292,7 @@ def _decode_provider_result(fields: GeminiFields, tokens: tuple[Opaque, ...], id
     kind = result.take("toolType")
     call_id = result.text("id") or f"{ids.prefix}{where}"
     response = result.object("response")
-    parts = () if response is None else (Text(object_text(response), at=result.path),)
+    parts = () if response is None else (Text(object_text(response), at=fields.path and result.path),)
     return ToolResult(
         call_id, parts, name=TOOL_TYPE_IN.get(str(kind), "other"), json=bool(parts), runs="provider",
         extras=_with_wording({**result.rest(), **fields.rest()}, {**_signature_wording(tokens), "toolType": kind}), at=fields.path,

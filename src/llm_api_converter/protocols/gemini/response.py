@@ -12,7 +12,7 @@ import msgspec
 
 from ...hub.errors import ApiError
 from ...hub.ledger import Ledger, unknown_extras
-from ...hub.messages import Extras, Opaque, Part, Text, ToolCall, ToolResult, wording
+from ...hub.messages import Extras, Opaque, Part, Text, ToolCall, wording
 from ...hub.response import Finish, Response
 from ..base import Answer, Json
 from .errors import decode_status, find_error
@@ -24,7 +24,7 @@ from .written import PartWriter
 
 CANDIDATE = "candidates[0]."
 # Fields that say nothing another protocol's client could miss: times, positions, ratings nobody asked for.
-WORDING = frozenset({"createTime", "modelStatus", "promptFeedback", "avgLogprobs", "safetyRatings", "tokenCount", "index"})
+WORDING = frozenset({"createTime", "modelStatus", "promptFeedback", "avgLogprobs", "safetyRatings", "tokenCount", "usageMetadata"})
 
 
 def decode_response(body: bytes) -> Response:
@@ -155,9 +155,10 @@ def _decode(fields: GeminiFields) -> Response:
         finish: Finish = decode_blocked(feedback)  # type: ignore[no-redef]
         left["promptFeedback"] = feedback
     left.update(fields.rest())
-    return Response(
-        response_id, model, tuple(parts), finish, decode_usage(usage), decode_service_tier(usage), extras=sorted_extras(left)
-    )
+    counted = decode_usage(usage)
+    if counted is None and usage:
+        left["usageMetadata"] = usage
+    return Response(response_id, model, tuple(parts), finish, counted, decode_service_tier(usage), extras=sorted_extras(left))
 
 
 def _decode_content(candidate: GeminiFields, response_id: str) -> list[Part]:
@@ -169,16 +170,8 @@ def _decode_content(candidate: GeminiFields, response_id: str) -> list[Part]:
     for value in parts_list(content.take("parts"), content.at("parts")):
         part = decode_part(value, "", ids, str(len(parts)))
         if value != {} and not (isinstance(part, Text) and not part.text and not part.tokens and not part.extras):
-            parts.append(_in_answer(part))
+            parts.append(part)
     return parts
-
-
-def _in_answer(part: Part) -> Part:
-    """Parts of answers have no path."""
-    if isinstance(part, ToolResult) and any(getattr(item, "at", "") for item in part.parts):
-        cleared: list[Part] = [msgspec.structs.replace(item, at="") for item in part.parts]
-        return msgspec.structs.replace(part, parts=tuple(cleared))
-    return part
 
 
 def _blocked(feedback: Any) -> bool:
