@@ -52,6 +52,6 @@ def said(value: Any) -> Any:
     """`value` without null fields, at any depth: null and absent mean the same in this protocol."""
     if isinstance(value, dict):
         return {k: said(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [said(v) for v in value]
     return value
