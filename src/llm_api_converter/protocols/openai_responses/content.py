@@ -55,7 +55,7 @@ def decode_content(value: Any, path: str, words: dict[str, Any] | None = None) -
         return (Text(value, extras={WORDING: words} if words else None, at=path),)
     if type(value) is not list:
         raise invalid(path, f"expected a string or an array, got {type_name(value)}")
-    return tuple([_decode_part(item, f"{path}[{i}]", words) for i, item in enumerate(value)])
+    return tuple([_decode_part(item, f"{path}[{i}]" if path else "", words) for i, item in enumerate(value)])
 
 
 def _decode_part(item: Any, at: str, words: dict[str, Any] | None) -> Part:

@@ -179,9 +179,9 @@ class ResponsesDecoder:
         self._ids[item_id if isinstance(item_id, str) else f"#{index}"] = index
         kind = item.get("type")
         if kind in OPENED_AT_ONCE and item.get("call_id"):
-            part = decode_item({**item, "arguments": "", "input": "", "status": None}, "")[0]
-            self._open((index, CALL), part, out)
-            self._add((index, CALL), item.get("input" if kind == "custom_tool_call" else "arguments"), ToolCall, out)
+            written = "input" if kind == "custom_tool_call" else "arguments"
+            self._open((index, CALL), decode_item({**item, written: "", "status": None}, "")[0], out)
+            self._add((index, CALL), item.get(written), ToolCall, out)
         elif kind == "reasoning":
             words = {"id": item_id}
             self._waiting[index] = Reasoning("", True, extras={WORDING: words})
