@@ -124,7 +124,7 @@ def _fill_providers(draft: _Draft, catalog: Catalog) -> None:
     providers = draft.values.setdefault("providers", {})
     if not isinstance(providers, dict):
         return
-    taken = {entry.get("type") for entry in providers.values() if isinstance(entry, dict)}
+    taken = {str(entry.get("type")) for entry in providers.values() if isinstance(entry, dict)}
     for kind, entry in catalog.providers.items():
         found = [name for name in entry.env_from if name in draft.env]
         if not found or kind in taken:
@@ -163,7 +163,7 @@ def _validate(draft: _Draft) -> Config | None:
         for item in error.errors(include_url=False, include_input=False):
             at = ""
             for key in item["loc"]:
-                at = join(at, key)
+                at = join(at, key) if key != "[key]" else at
             if at not in draft.failed:
                 draft.errors.append(_message(at, item["loc"], item["type"], item["msg"]) + where(draft.sources, at))
     return None
@@ -181,8 +181,16 @@ def _message(at: str, loc: tuple[int | str, ...], kind: str, text: str) -> str:
         return f"{at}: unknown setting" + did_you_mean(str(loc[-1]), _known(loc[:-1]))
     if kind == "missing":
         return f"{at}: required"
-    if kind in ("string_type", "secret_type") and at:
+    if kind == "string_type":
         return f"{at}: text is wanted; put quotes around it"
+    if kind in ("tuple_type", "list_type"):
+        return f"{at}: a list is wanted, in [brackets] or one `- item` a line"
+    if kind in ("string_too_short", "too_short"):
+        least = next((word for word in text.split() if word.isdigit()), "1")
+        hint = "; write none for no key" if at.startswith("providers.") else ""
+        return f"{at}: is empty{hint}" if least == "1" else f"{at}: needs at least {least} characters"
+    if kind in ("model_type", "mapping_type", "dict_type"):
+        return f"{at}: settings are wanted (`name: value`)"
     return f"{at}: {text.removeprefix('Value error, ')}"
 
 

@@ -31,6 +31,7 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
+Secret = Annotated[SecretStr, Field(min_length=1)]
 Int = Annotated[int, BeforeValidator(_no_bool)]
 Number = Annotated[float, BeforeValidator(_no_bool)]
 
@@ -54,7 +55,7 @@ class AuthConfig(Section):
     """Who may call. Without `master_api_key` the gateway makes one at its first start (`secrets_on_disk.ensure_master_key`)."""
 
     require_api_key: bool = True
-    master_api_key: SecretStr | None = None
+    master_api_key: Secret | None = None
 
 
 class RateLimitConfig(Section):
@@ -89,7 +90,7 @@ class ProviderConfig(Section):
 
     type: str
     base_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
-    api_key: SecretStr | None = None
+    api_key: Secret | None = None
     protocol: ProtocolName | None = None
     claims: tuple[str, ...] | None = None
     headers: Mapping[str, SecretStr] = Field(default_factory=dict)
@@ -187,7 +188,7 @@ class SealKey(Section):
     """One key that authenticates sealed state. `id` is written into each seal."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,16}$")
-    secret: SecretStr
+    secret: SecretStr = Field(min_length=16)
 
 
 class SealConfig(Section):

@@ -8,7 +8,7 @@ unknown name or a wrong type is an error with a suggestion, here as in the setti
 from collections.abc import Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, get_type_hints
 
@@ -149,7 +149,7 @@ def did_you_mean(word: str, known: Any, wrap: str = "") -> str:
     return f", did you mean {wrap}{near[0]}{wrap}?" if near else ""
 
 
-@cache
+@lru_cache(maxsize=2048)
 def bare_names(model: str) -> tuple[str, ...]:
     """The spellings under which patterns are matched: the id itself, and the id without region, vendor and path prefixes.
 

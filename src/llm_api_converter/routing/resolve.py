@@ -62,11 +62,11 @@ class Resolver:
 
     def models(self) -> list[ModelInfo]:
         """What `/v1/models` lists: configured names that are no patterns, then ids the catalogue lists for configured providers."""
-        out = {name: self._info(name, self._resolve(name, "")) for name in self._exact}
+        out = {name: self._info(name, self.resolve(name, "")) for name in self._exact}
         for provider in self._providers.values():
             for model in provider.entry.listed:
                 name = model if self._claimants(model) == [provider] and model not in out else f"{provider.name}/{model}"
-                out.setdefault(name, self._info(name, self._resolve(name, "")))
+                out.setdefault(name, self._info(name, self.resolve(name, "")))
         return list(out.values())
 
     def problems(self) -> list[str]:
