@@ -42,7 +42,7 @@ def base64_bytes(text: str) -> bytes:
 
 
 def schema_types(value: Json) -> Json:
-    """Types of schemas in lower-case words."""
+    """Types of schemas in lower-case words; a null type is `nullable`, however it is said."""
     if isinstance(value, list):
         return [schema_types(item) for item in value]
     if not isinstance(value, dict):
@@ -52,6 +52,16 @@ def schema_types(value: Json) -> Json:
         out["type"] = out["type"].lower()
     elif isinstance(out.get("type"), int):
         out["type"] = {1: "string", 2: "number", 3: "integer", 4: "boolean", 5: "array", 6: "object"}[out["type"]]
+    kinds = out.get("type")
+    if isinstance(kinds, list) and "null" in kinds:
+        out["nullable"] = True
+        rest = [kind for kind in kinds if kind != "null"]
+        out["type"] = rest[0] if len(rest) == 1 else rest
+    if {"type": "null"} in as_list(out.get("anyOf")):
+        out["nullable"] = True
+        out["anyOf"] = [option for option in out["anyOf"] if option != {"type": "null"}]
+    if isinstance(out.get("enum"), list):
+        out["enum"] = [item for item in out["enum"] if item is not None]
     return out
 
 
@@ -88,7 +98,7 @@ def part(value: Json) -> Json:
 
 def request(body: Json) -> Json:
     """The normal form of a request. Normalised away: spelling of names, enum words and bytes; null and empty objects; `thought: false`,
-    empty `args`, one candidate; a missing role, `function` for `user`; strings and single objects for lists; contents of one role in a
+    empty `args`, one candidate, null types; a missing role, `function` for `user`; strings and single objects for lists; contents of one role in a
     row; declarations spread over several tools, and in which of its two schema fields a schema stands; Google's stand-ins for "no
     signature".
     """
@@ -111,6 +121,9 @@ def request(body: Json) -> Json:
     if system:
         body["systemInstruction"] = {**system, "parts": [part(item) for item in as_list(system["parts"])]}
     body["tools"] = tools(as_list(body.get("tools") or []))
+    calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
+    if "mode" in calling:
+        calling["mode"] = calling["mode"].upper()
     config = body["generationConfig"] = one_schema(body.get("generationConfig", {}))
     if config.get("candidateCount") == 1:
         del config["candidateCount"]

@@ -25,6 +25,7 @@ from .written import PartWriter
 CANDIDATE = "candidates[0]."
 # Fields that say nothing another protocol's client could miss: times, positions, ratings nobody asked for.
 WORDING = frozenset({"createTime", "modelStatus", "promptFeedback", "avgLogprobs", "safetyRatings", "tokenCount", "usageMetadata"})
+EMPTY: tuple[Json, ...] = ({"text": ""}, {"text": "", "thought": True})
 
 
 def decode_response(body: bytes) -> Response:
@@ -53,11 +54,11 @@ def encode_response(response: Response, answer: Answer, ledger: Ledger) -> bytes
     parts: list[Json] = []
     for part in response.parts:
         if isinstance(part, Text):
-            if part.text or part.tokens or part.extras:
-                parts.extend(writer.text(part))
             grounding.add(part.text, part.citations)
+            parts.extend(writer.text(part))
         else:
             parts.extend(writer.write(part))
+    parts = [part for part in parts if part not in EMPTY]
     out = encode_end(response, parts, grounding, answer, ledger)
     return msgspec.json.encode(out)
 

@@ -101,7 +101,8 @@ class PartWriter:
         if not signatures:
             return [body]
         body["thoughtSignature"] = signatures[0]
-        return [body, *({"text": "", "thoughtSignature": signature} for signature in signatures[1:])]
+        empty: Json = {"text": "", "thought": True} if body.get("thought") else {"text": ""}
+        return [body, *({**empty, "thoughtSignature": signature} for signature in signatures[1:])]
 
     def call(self, part: ToolCall) -> Json:
         """ToolCall -> `{"functionCall": ...}`; arguments that are no JSON object are wrapped in one."""
