@@ -112,7 +112,8 @@ class Request(Struct, frozen=True):
     `modalities`: the kinds of output wanted (text, audio, image), when said. `cache` is a mark on the whole request (automatic
     caching up to the end); `cache_key` a routing hint for caches keyed by the client. `user` identifies the end user,
     `metadata` are free labels, `store` whether the provider may keep the answer. `stream_usage`: a streaming client asked for
-    the usage (it is optional in Chat). `betas`: feature flags the client's protocol carries in headers, in order. `choices` asks for more than one answer: served by the same protocol only (adapt refuses it elsewhere).
+    the usage (it is optional in Chat). `betas`: feature flags the client's protocol carries in headers, in order.
+    `choices` asks for more than one answer: served by the same protocol only, refused elsewhere.
     `paths` maps a neutral field (`temperature`, `reasoning.effort`) to the client's own path of it (`generationConfig.temperature`)
     where the two differ; use `path`.
     """

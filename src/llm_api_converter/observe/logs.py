@@ -87,6 +87,13 @@ class Redactor:
                 text = text.replace(secret, "***")
         return text
 
+    def in_bytes(self, data: bytes) -> bytes:
+        """The same for bytes that are UTF-8 or not."""
+        for secret in self.secrets:
+            if secret.encode() in data:
+                data = data.replace(secret.encode(), b"***")
+        return data
+
 
 def _render_json(_: Any, __: str, event: EventDict) -> bytes:
     return msgspec.json.encode(event, enc_hook=str)

@@ -15,6 +15,7 @@ from ..hub.errors import ApiError
 from ..hub.seal import SealKey
 from ..observe.metrics import Metrics
 from ..protocols import codec
+from ..protocols.base import WireError
 from ..upstream.client import Client
 from .count import count
 from .exchange import Exchange
@@ -75,7 +76,9 @@ class Gateway:
         if operation == "unknown":
             raise ApiError("not_found", f"no such path: {method} {scope['path']}")
         if method != x.match.method and not (method == "HEAD" and x.match.method == "GET"):
-            raise ApiError("invalid", f"{scope['path']} takes {x.match.method}, not {method}", status=405)
+            x.error = ApiError("invalid", f"{scope['path']} takes {x.match.method}, not {method}")
+            await _tell(x, x.error, status=405)
+            return
         if operation == "generate":
             await generate(x, receive)
         elif operation == "count":
@@ -132,19 +135,26 @@ async def _json(x: Exchange, status: int, body: bytes) -> None:
     await x.responder.whole(status, [(b"content-type", b"application/json")], body)
 
 
-async def _tell(x: Exchange, error: ApiError) -> None:
-    """The error in the client's protocol: as an answer, or inside the stream that has begun."""
+async def _tell(x: Exchange, error: ApiError, *, status: int | None = None) -> None:
+    """The error in the client's protocol: as an answer, or inside the stream that has begun. `status` where the kind's is not meant.
+
+    The refusal of an upstream that speaks the client's protocol goes out as it came.
+    """
     error.message = x.runtime.redactor(error.message)
     if x.responder.started:
         if not x.responder.ended:
             await x.responder.write(x.codec.stream_error(error, x.request_id), more=False)
         return
-    wire = x.codec.encode_error(error, x.request_id)
+    refusal = x.refusal
+    if refusal is not None and refusal.error is error:
+        wire = WireError(refusal.status, refusal.headers, x.runtime.redactor.in_bytes(refusal.body))
+    else:
+        wire = x.codec.encode_error(error, x.request_id)
     headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in wire.headers.items()]
     headers.append((b"x-request-id", x.request_id.encode()))
     if x.target is not None:
         headers.append((b"x-upstream-provider", x.target.provider.encode("latin-1", "replace")))
-    await x.responder.whole(wire.status, headers, wire.body)
+    await x.responder.whole(status or wire.status, headers, wire.body)
 
 
 def record(x: Exchange, now_s: float) -> None:

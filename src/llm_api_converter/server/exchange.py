@@ -1,7 +1,10 @@
 """What one request carries along from its first byte to its log line."""
 
+from collections.abc import Mapping
 from secrets import token_hex
 from typing import Any
+
+from msgspec import Struct
 
 from ..hub.errors import ApiError
 from ..hub.ledger import Ledger
@@ -14,12 +17,21 @@ from .routes import Match
 from .runtime import Runtime
 
 
+class Refusal(Struct, frozen=True):
+    """An upstream's refusal in the client's own protocol, to go out as it came. `error` is what it was decoded to."""
+
+    error: ApiError
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Exchange:
     """Mutable notes of one request. Times are loop times in seconds; 0.0 means "not yet"."""
 
     __slots__ = (
-        "base_ledger", "body", "caller", "codec", "decoded", "error", "headers", "ledger", "match", "mode", "model", "query", "request_id",
-        "responder", "route", "runtime", "sent_s", "started_s", "stream", "target", "tries", "usage",
+        "base_ledger", "body", "caller", "codec", "decoded", "error", "headers", "ledger", "match", "mode", "model", "query", "refusal",
+        "request_id", "responder", "route", "runtime", "sent_s", "started_s", "stream", "target", "tries", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +60,7 @@ class Exchange:
         self.sent_s = 0.0
         self.usage: Usage | None = None
         self.error: ApiError | None = None
+        self.refusal: Refusal | None = None
 
     def header(self, name: bytes) -> str | None:
         """A request header."""

@@ -17,7 +17,7 @@ from ..protocols.relay import Head, read_head
 from ..providers.target import Target
 from ..upstream.client import UpstreamAnswer
 from .answers import ping_of
-from .exchange import Exchange
+from .exchange import Exchange, Refusal
 from .http import Departure, KeepAlive, Receive, read_body
 from .prepare import Call, lesson_key, prepare
 from .report import report_header
@@ -180,8 +180,7 @@ async def _ask(x: Exchange, call: Call) -> tuple[Call, UpstreamAnswer, bytes]:
     done = False
     try:
         if answer.status >= 300:
-            raise call.up.decode_error(answer.status, answer.headers, await answer.read()) if answer.status >= 400 else ApiError(
-                "upstream_failed", f"the upstream `{target.provider}` redirects (status {answer.status}); check its base_url")
+            raise await _refused(x, call, answer)
         is_json = answer.headers.get("content-type", "").startswith("application/json")
         if not x.stream:
             body = await answer.read()
@@ -196,6 +195,17 @@ async def _ask(x: Exchange, call: Call) -> tuple[Call, UpstreamAnswer, bytes]:
     finally:
         if not done:
             answer.close()
+
+
+async def _refused(x: Exchange, call: Call, answer: UpstreamAnswer) -> ApiError:
+    if answer.status < 400:
+        return ApiError("upstream_failed", f"the upstream `{call.target.provider}` redirects (status {answer.status}); check its base_url")
+    body = await answer.read()
+    error = call.up.decode_error(answer.status, answer.headers, body)
+    if call.up is x.codec:
+        headers = {"content-type": answer.headers.get("content-type", "application/json"), **passing(DOWN[x.codec.name], answer.headers)}
+        x.refusal = Refusal(error, answer.status, headers, body)
+    return error
 
 
 async def _first(call: Call, answer: UpstreamAnswer) -> bytes:

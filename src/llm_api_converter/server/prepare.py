@@ -104,6 +104,9 @@ def decoded(x: Exchange) -> Request:
 
 def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped: bool) -> Call:
     request = decoded(x)
+    if request.choices is not None and request.choices > 1 and target.protocol != x.codec.name:
+        path = request.path("choices")
+        raise ApiError("invalid", f"{path}: more than one answer can be asked only of an upstream that speaks your own protocol", path=path)
     ledger = x.base_ledger.copy()
     x.mode = "translated"
     up = codec(target.protocol)

@@ -35,7 +35,7 @@ from .tools import (
     fit_strict,
     without_tools,
 )
-from .turns import begin_and_end, fill_blanks, merge_turns, place_system
+from .turns import begin_and_end, drop_blanks, fill_empty, merge_turns, place_system
 from .walk import Notes, scan
 from .without import without
 
@@ -44,6 +44,7 @@ Step = Callable[[Request, Facts, Ledger, Notes], Request]
 STEPS: tuple[Step, ...] = (
     # What the history says.
     repair_history,
+    without_tools,
     drop_foreign_state,
     require_reasoning,
     # How much may be thought and written, and the form of the answer.
@@ -52,7 +53,6 @@ STEPS: tuple[Step, ...] = (
     fit_output,
     fit_modalities,
     # Tools: which, under what names, and which of them must be called.
-    without_tools,
     fit_deferred,
     fit_custom,
     fit_strict,
@@ -68,8 +68,9 @@ STEPS: tuple[Step, ...] = (
     move_result_media,
     # Where things stand in the conversation; after everything that moves or removes parts.
     place_system,
+    drop_blanks,
     merge_turns,
-    fill_blanks,
+    fill_empty,
     begin_and_end,
     # Everything else.
     fit_sampling,

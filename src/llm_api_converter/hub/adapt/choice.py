@@ -17,7 +17,10 @@ from .walk import CALLS, RESULTS, Notes, reasoning_on
 
 def fit_choice(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     """The tool choice, the tools it is limited to, and `parallel_tools`."""
-    request = _fit_parallel(request, facts, ledger)
+    return _fit_parallel(_chosen(request, facts, ledger, notes), facts, ledger)
+
+
+def _chosen(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     choice = request.tool_choice
     if choice is None:
         return request

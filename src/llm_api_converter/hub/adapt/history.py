@@ -72,31 +72,35 @@ def _unique_ids(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """
     now: dict[str, str] = {}  # the client's id -> the id in force
     taken = {part.id for message in messages for part in message.parts if isinstance(part, ToolCall)}
-    current: set[str] = set()  # ids called since something else than an assistant message
-    fresh = True
+    current: set[str] = set()  # ids called in this assistant turn
+    return tuple(_with_unique_ids(message, now, taken, current) for message in messages)
 
-    def edit(part: Part, message: Message) -> tuple[Part, ...] | None:
-        nonlocal fresh
-        if message.role != "assistant":
-            fresh = True
+
+def _with_unique_ids(message: Message, now: dict[str, str], taken: set[str], current: set[str]) -> Message:
+    """One message under the ids in force; they are updated as it is read."""
+    parts: list[Part] = []
+    changed = False
+    if message.role != "assistant":
+        current.clear()
+    for part in message.parts:
         if isinstance(part, ToolCall) and part.runs == "client":
-            if fresh:
-                current.clear()
-                fresh = False
             if part.id in now and part.id not in current:
                 number = 2
                 while f"{part.id}_{number}" in taken:
                     number += 1
                 now[part.id] = f"{part.id}_{number}"
                 taken.add(now[part.id])
-            now.setdefault(part.id, part.id)
+            fresh = now.setdefault(part.id, part.id)
             current.add(part.id)
-            return None if now[part.id] == part.id else (replace(part, id=now[part.id]),)
-        if isinstance(part, ToolResult) and part.runs == "client" and now.get(part.call_id, part.call_id) != part.call_id:
-            return (replace(part, call_id=now[part.call_id]),)
-        return None
-
-    return edited(messages, edit)
+            if fresh != part.id:
+                part, changed = replace(part, id=fresh), True
+        elif isinstance(part, ToolResult) and part.runs == "client":
+            current.clear()
+            fresh = now.get(part.call_id, part.call_id)
+            if fresh != part.call_id:
+                part, changed = replace(part, call_id=fresh), True
+        parts.append(part)
+    return replace(message, parts=tuple(parts)) if changed else message
 
 
 class _Answer(Struct):

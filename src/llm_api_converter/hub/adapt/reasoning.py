@@ -45,6 +45,8 @@ def fit_reasoning(request: Request, facts: Facts, ledger: Ledger, notes: Notes) 
         return _unasked(request, ask, facts, ledger)
     if wants_off(request):
         fitted = _off(request, ask, facts, ledger)
+        if fitted is not None and fitted.budget_tokens is not None:
+            return _with_budget(request, fitted, facts, ledger)
     elif facts.reasoning_input == "budget":
         return _with_budget(request, ask, facts, ledger)
     elif facts.reasoning_input == "toggle":
@@ -134,7 +136,8 @@ def _with_budget(request: Request, ask: ReasoningAsk, facts: Facts, ledger: Ledg
     if ask.budget_tokens and budget != ask.budget_tokens:
         ledger.approximate(request.path("reasoning.budget_tokens"), "reasoning_budget", "tuning", f"sent as {budget} tokens")
     fitted = replace(ask, mode="on", effort=None, budget_tokens=budget)
-    return request if fitted == ask and limit == request.max_tokens else replace(request, reasoning=fitted, max_tokens=limit)
+    same = fitted == request.reasoning and limit == request.max_tokens
+    return request if same else replace(request, reasoning=fitted, max_tokens=limit)
 
 
 def _raised(limit: int, least: int, facts: Facts) -> int:

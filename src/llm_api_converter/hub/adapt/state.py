@@ -86,7 +86,9 @@ def require_reasoning(request: Request, facts: Facts, ledger: Ledger, notes: Not
     """
     if not facts.reasoning_required_on_tool_turns or not notes.seen & CALLS:
         return request
-    if not facts.reasoning_can_disable or not reasoning_on(request, facts) or not _lacking(request.messages, facts):
+    if not facts.reasoning_can_disable or facts.reasoning_input == "none" or not reasoning_on(request, facts):
+        return request
+    if not _lacking(request.messages, facts):
         return request
     ledger.approximate(
         request.path("reasoning"), "reasoning", "state", "turned off for this call: reasoning of earlier tool calls is missing"

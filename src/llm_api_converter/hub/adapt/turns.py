@@ -33,28 +33,34 @@ def place_system(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -
     return replace(request, messages=tuple(out))
 
 
-def fill_blanks(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
-    """Blank text goes where it is refused; what would be left empty gets a visible dot. An empty last assistant turn goes."""
+def drop_blanks(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
+    """Blank text goes where it is refused. In a result that holds nothing else a visible dot stands for it."""
     if facts.blank_text or not notes.seen & (BLANK | EMPTY):
         return request
-    messages = request.messages
-    if notes.seen & BLANK:
 
-        def edit(part: Part, _: Message) -> tuple[Part, ...] | None:
-            if isinstance(part, ToolResult):
-                return _filled_result(part, ledger)
-            return _without_blank(part, ledger)
+    def edit(part: Part, _: Message) -> tuple[Part, ...] | None:
+        if isinstance(part, ToolResult):
+            return _filled_result(part, ledger)
+        return _without_blank(part, ledger)
 
-        messages = edited(messages, edit)
+    messages = edited(request.messages, edit) if notes.seen & BLANK else request.messages
+    if not all(message.parts or message.role != "system" for message in messages):
+        messages = tuple(message for message in messages if message.parts or message.role != "system")
+    return request if messages is request.messages else replace(request, messages=messages)
+
+
+def fill_empty(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
+    """A turn with nothing in it gets a visible dot where blank text is refused; an assistant's at the end goes."""
+    if facts.blank_text or not notes.seen & EMPTY:
+        return request
     out: list[Message] = []
-    for index, message in enumerate(messages):
-        if message.parts:
-            out.append(message)
-            continue
-        if request.messages[index] is message:
+    for index, message in enumerate(request.messages):
+        if not message.parts:
             ledger.repair(message.at, "empty_message", "content")
-        if message.role != "system" and not (message.role == "assistant" and index == len(messages) - 1):
-            out.append(replace(message, parts=(Text(FILLER, at=message.at),)))
+            if message.role == "assistant" and index == len(request.messages) - 1:
+                continue
+            message = replace(message, parts=(Text(FILLER, at=message.at),))
+        out.append(message)
     return replace(request, messages=tuple(out))
 
 

@@ -231,7 +231,13 @@ class StreamDecoder:
 
     def _end(self, out: list[Event]) -> None:
         self._over = True
-        out.append(Finished(decode_finish(self._finish or "", self._called), {PROTOCOL: self._extras} if self._extras else None))
+        tier = None
+        named = self._extras.get("serviceTier")
+        if isinstance(named, dict) and named.keys() == {"type"} and isinstance(named["type"], str):
+            tier = named["type"]
+            del self._extras["serviceTier"]
+        finish = decode_finish(self._finish or "", self._called)
+        out.append(Finished(finish, {PROTOCOL: self._extras} if self._extras else None, tier))
         out.append(End())
 
 
@@ -284,7 +290,7 @@ class StreamEncoder:
     """Events -> frames. A part that cannot be said takes no block index; a block that said nothing yet is not there for clients."""
 
     __slots__ = (
-        "_content", "_extras", "_head", "_held", "_index", "_ledger", "_live", "_over", "_said", "_tail", "_tier", "_token", "_usage",
+        "_content", "_extras", "_head", "_held", "_index", "_ledger", "_live", "_over", "_refused", "_said", "_tail", "_tier", "_token", "_usage",
     )  # fmt: skip
 
     def __init__(self, answer: Answer, ledger: Ledger) -> None:
@@ -293,7 +299,7 @@ class StreamEncoder:
         self._content = ContentEncoder(ledger, seals=True)
         self._index = 0
         self._live: Part | None = None  # the open part, None also while a part is left out
-        self._said = self._token = self._over = False
+        self._said = self._token = self._refused = self._over = False
         self._head = self._tail = b""
         self._held: list[str] | None = None  # text of a part that is written whole
         self._usage: Usage | None = None
@@ -334,7 +340,8 @@ class StreamEncoder:
                 out.append(_event("messageStart", {"role": "assistant"}))
             case UsageSeen(usage):
                 self._usage = usage
-            case Finished(finish, extras):
+            case Finished(finish, extras, tier):
+                self._tier = tier or self._tier
                 self._extras.update(unknown_extras(extras, PROTOCOL, "", self._ledger))
                 stop: Json = {"stopReason": encode_finish(finish, self._ledger)}
                 if "additionalModelResponseFields" in self._extras:
@@ -362,7 +369,7 @@ class StreamEncoder:
         return body
 
     def _open(self, part: Part, out: list[bytes]) -> None:
-        self._said = self._token = False
+        self._said = self._token = self._refused = False
         self._held = None
         self._live = part
         match part:
@@ -449,6 +456,7 @@ class StreamEncoder:
     def _attach_token(self, part: Part, token: Opaque, out: list[bytes]) -> None:
         if not isinstance(part, Reasoning) or self._token or not self._content.accepts(token):
             self._ledger.drop("", token.kind, "state")
+            self._refused = True
             return
         self._token = True
         if part.redacted:
@@ -470,7 +478,10 @@ class StreamEncoder:
                 self._say(encode_json({"input": "".join(self._held)}).decode(), out)
             elif not self._said:
                 self._say("{}", out)
-        elif not self._said and not (isinstance(part, Reasoning) and part.redacted):
+        elif not self._said and isinstance(part, Reasoning) and part.redacted:
+            if not self._refused:
+                self._ledger.drop("", "redacted_thinking", "state")
+        elif not self._said:
             self._say("", out)
         if self._said:
             out.append(aws_frame(_STOP, b'{"contentBlockIndex":%d}' % self._index))

@@ -234,8 +234,6 @@ def encode_request(request: Request, facts: Facts, ledger: Ledger) -> Wire:
         _encode_reasoning(request.reasoning, request, facts, body, ledger)
     if request.cache is not None:
         encode_cache(body, request.cache, "", facts, ledger)
-    for flag in request.betas:
-        ledger.drop("betas", flag, "unknown")
     if request.extras:
         put_extras(body, unknown_extras(request.extras, PROTOCOL, "", ledger))
     return Wire("/chat/completions", body)

@@ -79,6 +79,7 @@ class ChatStreamDecoder:
         "_id",
         "_kinds",
         "_late",
+        "_late_tier",
         "_legacy_seen",
         "_logprobs",
         "_over",
@@ -98,6 +99,7 @@ class ChatStreamDecoder:
         self._over = False
         self._id = "answer"
         self._tier: str | None = None
+        self._late_tier: str | None = None
         self._flow = ""  # the kind of the flow that goes on, "" for none
         self._flow_key = 0
         self._run = Run()
@@ -148,7 +150,7 @@ class ChatStreamDecoder:
             if chunk.usage:
                 out.append(UsageSeen(decode_usage(chunk.usage)))
             if chunk.service_tier is not None and chunk.service_tier != self._tier:
-                self._late["service_tier"] = chunk.service_tier
+                self._late_tier = chunk.service_tier
             return
         self._slow(data, out)
 
@@ -343,7 +345,7 @@ class ChatStreamDecoder:
                 return
             self._begin(value, out)
         elif type(value.get("service_tier")) is str and value["service_tier"] != self._tier:
-            self._late["service_tier"] = value["service_tier"]
+            self._late_tier = value["service_tier"]
         for choice in choices:
             if not choice.get("index"):
                 self._fast = True
@@ -493,7 +495,7 @@ class ChatStreamDecoder:
         word = self._finish if self._finish is not None else "" if self._blank else None
         reason = decode_finish("unsaid" if word is None else word, has_calls=bool(self._slots), has_refusal="refusal" in self._kinds)
         extras = {PROTOCOL: self._choice_extras} if self._choice_extras else None
-        out.append(Finished(Finish(reason, word, extras=extras), {PROTOCOL: self._late} if self._late else None))
+        out.append(Finished(Finish(reason, word, extras=extras), {PROTOCOL: self._late} if self._late else None, self._late_tier))
         out.append(End())
         self._over = True
 

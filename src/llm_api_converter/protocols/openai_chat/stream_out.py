@@ -224,6 +224,8 @@ class ChatStreamEncoder:
         late.update(message)
         if late:
             out.append(self._chunk(late))
+        if finished.service_tier is not None:
+            self._top["service_tier"] = finished.service_tier
         word = self._written.finish(finished.finish)
         out.append(self._chunk({}, word, choice_extras(finished.finish, self._ledger), outer))
 

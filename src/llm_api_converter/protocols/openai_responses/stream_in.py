@@ -25,7 +25,7 @@ from .errors import answer_error
 from .hosted import HOSTED, hosted_call
 from .items import BETWEEN_SUMMARIES, decode_item
 from .response import decode_echo, decode_finish, decode_usage, is_client_call
-from .wire import PROTOCOL, WORDING, Frame, decode_frame, decode_json, worded
+from .wire import PROTOCOL, WORDING, Frame, decode_frame, decode_json
 
 Key = tuple[int, Any]
 """(output index, content index), or (output index, one of the names below)."""
@@ -64,34 +64,36 @@ class ResponsesDecoder:
         """What these bytes completed."""
         out: list[Event] = []
         for name, payload in self._sse.feed(data):
-            self._take(name, payload, out)
+            if self._over or payload == b"[DONE]":
+                continue
+            try:
+                frame = decode_frame(payload)
+            except msgspec.DecodeError as e:
+                self._fail(ApiError("upstream_failed", f"the upstream's stream holds what is not JSON: {e}"), out)
+                continue
+            if frame.type == "response.output_text.delta":
+                key = (frame.output_index, frame.content_index)
+                text = frame.delta
+                if key == self._sequencer.live and type(text) is str and text:
+                    self._sent[key].append(text)  # type: ignore[index]
+                    self._sequencer.add(key, text, out)
+                else:
+                    self._text(frame, out)
+            else:
+                self._take(name, frame, payload, out)
         return out
 
     def finish(self) -> list[Event]:
         """The input ended."""
-        out: list[Event] = []
-        for name, payload in self._sse.finish():
-            self._take(name, payload, out)
+        out = self.feed(b"\n\n")
         if not self._over:
             self._fail(ApiError("upstream_incomplete", "the upstream ended its stream before the answer was complete"), out)
         return out
 
-    def _take(self, name: bytes, payload: bytes, out: list[Event]) -> None:
-        """One event of the stream."""
-        if self._over or payload == b"[DONE]":
-            return
+    def _take(self, name: bytes, frame: Frame, payload: bytes, out: list[Event]) -> None:
+        """Any event but a delta of text."""
         try:
-            frame = decode_frame(payload)
-        except msgspec.DecodeError as e:
-            self._fail(ApiError("upstream_failed", f"the upstream's stream holds what is not JSON: {e}"), out)
-            return
-        kind = frame.type
-        if kind == "response.output_text.delta":
-            self._add(self._key(frame, frame.content_index or 0), frame.delta, Text, out)
-            return
-        kind = kind or name.decode("utf-8", "replace")
-        try:
-            self._dispatch(kind, frame, payload, out)
+            self._dispatch(frame.type or name.decode("utf-8", "replace"), frame, payload, out)
         except ApiError as e:
             # What no decoder can read (an item without its fields) breaks the answer; the upstream is to blame.
             self._fail(ApiError("upstream_failed", f"the upstream's stream cannot be read: {e.message}"), out)
@@ -235,6 +237,9 @@ class ResponsesDecoder:
         if whole.startswith(sent) and len(whole) > len(sent):
             self._add(key, whole[len(sent) :], kind, out)
 
+    def _text(self, frame: Frame, out: list[Event]) -> None:
+        self._add(self._key(frame, frame.content_index or 0), frame.delta, Text, out)
+
     def _text_done(self, frame: Frame, out: list[Event]) -> None:
         self._missing(self._key(frame, frame.content_index or 0), frame.text, Text, out)
 
@@ -332,6 +337,7 @@ HANDLERS: dict[str, Any] = {
     "response.output_item.done": ResponsesDecoder._item_done_event,
     "response.content_part.added": ResponsesDecoder._part_added,
     "response.reasoning_part.added": ResponsesDecoder._part_added,
+    "response.output_text.delta": ResponsesDecoder._text,
     "response.output_text.done": ResponsesDecoder._text_done,
     "response.output_text.annotation.added": ResponsesDecoder._annotated,
     "response.refusal.delta": ResponsesDecoder._refused,
