@@ -20,10 +20,7 @@ BROKEN = {
     "pydantic-ai.models-test_groq-test_tool_use_failed_error_streaming_with_text.0.4648dd": "an error frame ends it",
     "pydantic-ai.models-test_openrouter-test_openrouter_stream_error.0.2082a3": "an error frame ends it",
 }
-OUT_OF_REPEATS = "llm.test_tools_streaming-"
-"""Id and name on every fragment of a call: the SDK adds them up to a name no tool has."""
-
-ORDER = {
+OUT_OF_ORDER = {
     "fantasy.TestOpenAICompatibleThinking-avian-kimi-thinking-streaming.0.9": "text goes on after a call: two text parts, one in the snapshot",
 }
 REPEATS = "llm.test_tools_streaming-"

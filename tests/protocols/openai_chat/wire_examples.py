@@ -75,9 +75,8 @@ def reference_snapshot(chunks: list[dict[str, Any]]) -> dict[str, Any]:
         if not named and (choices or value.get("id")):
             out.update({k: value.get(k) or out[k] for k in ("id", "created", "model")})
             named = True
-        for k, v in value.items():
-            if k not in ("id", "created", "model", "object", "choices", "obfuscation", "p") and v is not None:
-                out[k] = v
+        left = ("id", "created", "model", "object", "choices", "obfuscation", "p")
+        out.update({k: v for k, v in value.items() if k not in left and v is not None})
         if "usage" not in value and isinstance(value.get("x_groq"), dict) and value["x_groq"].get("usage"):
             out["usage"] = value["x_groq"]["usage"]
         for one in choices:
