@@ -34,8 +34,29 @@ class SseReader:
         if b"\n" not in buffer:
             self._buffer = buffer
             return []
-        *lines, self._buffer = buffer.split(b"\n")
         out: list[tuple[bytes, bytes]] = []
+        if not self._data and not self._event:
+            # Whole events, as nearly every read holds them: one or two lines in the usual spelling.
+            *events, buffer = buffer.split(b"\n\n")
+            for event in events:
+                if event[:7] == b"event: ":
+                    name, _, rest = event.partition(b"\n")
+                    if rest[:6] == b"data: " and b"\n" not in rest:
+                        out.append((name[7:].strip(), rest[6:]))
+                        continue
+                elif event[:6] == b"data: " and b"\n" not in event:
+                    out.append((b"", event[6:]))
+                    continue
+                self._read_lines([*event.split(b"\n"), b""], out)
+            if not buffer:
+                self._buffer = b""
+                return out
+        *lines, self._buffer = buffer.split(b"\n")
+        self._read_lines(lines, out)
+        return out
+
+    def _read_lines(self, lines: list[bytes], out: list[tuple[bytes, bytes]]) -> None:
+        """Lines in any spelling; an empty one completes an event."""
         for line in lines:
             if not line:
                 if self._data:
@@ -50,7 +71,6 @@ class SseReader:
                 self.comments += 1
             elif not line.startswith((b"id", b"retry", b"data", b"event")) and len(self.stray) < 1000:
                 self.stray.append(line)
-        return out
 
     def finish(self) -> list[tuple[bytes, bytes]]:
         """The input ended: an event whose blank line never came is still delivered, if its data line is whole."""
