@@ -54,9 +54,10 @@ class Restorer:
                 return events
         out: list[Event] = []
         for event in events:
+            if type(event) is Delta:
+                self._delta(event, out)
+                continue
             match event:
-                case Delta(_, text):
-                    self._delta(event, text, out)
                 case Open(index, ToolCall() as call) if call.runs == "client":
                     self._open(index, call, out)
                 case Attach(_, dict()) if self._written is not None:
@@ -73,12 +74,12 @@ class Restorer:
                     out.append(event)
         return out
 
-    def _delta(self, event: Delta, text: str, out: list[Event]) -> None:
+    def _delta(self, event: Delta, out: list[Event]) -> None:
         if self._held is not None:
-            self._held.append(text)
+            self._held.append(event.text)
             return
         if self._written is False:
-            self._written = bool(text)
+            self._written = bool(event.text)
         out.append(event)
 
     def _open(self, index: int, call: ToolCall, out: list[Event]) -> None:

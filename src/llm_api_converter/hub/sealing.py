@@ -74,13 +74,14 @@ class SealWriter:
                 return events
         out: list[Event] = []
         for i, event in enumerate(events):
+            if type(event) is Delta:
+                if self._gathered is not None:
+                    self._gathered.append(event.text)
+                out.append(Delta(event.index + self._shift, event.text) if self._shift else event)
+                continue
             match event:
-                case Delta(index, text):
-                    if self._gathered is not None:
-                        self._gathered.append(text)
-                    out.append(Delta(index + self._shift, text) if self._shift else event)
-                case Open():
-                    self._open(event, _tokens_ahead(events, i), out)
+                case Open(_, part):
+                    self._open(event, _tokens_ahead(events, i) if _client_call(part) else [], out)
                 case Attach(index, value):
                     if not isinstance(value, Opaque):
                         out.append(Attach(index + self._shift, value))
