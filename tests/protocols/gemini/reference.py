@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from llm_api_converter.protocols.gemini.spelling import camel
@@ -221,7 +222,7 @@ def put_pieces(call: Json, pieces: list[Json]) -> None:
         steps = [int(step) if step.isdecimal() else step for step in piece["jsonPath"].replace("]", "").replace("[", ".").split(".")[1:]]
         value = next((piece[kind] for kind in ("stringValue", "numberValue", "boolValue") if kind in piece), None)
         node: Any = call["args"]
-        for step, after in zip(steps, steps[1:], strict=False):
+        for step, after in pairwise(steps):
             if isinstance(step, int):
                 while len(node) <= step:
                     node.append(None)

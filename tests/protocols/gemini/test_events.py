@@ -53,7 +53,7 @@ parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(
         ToolCall, id=st.sampled_from(["c1", "gemini_x_0"]), name=st.just("get"), tokens=tokens,
         arguments=st.sampled_from(["", "{}", '{"a":[1]}', "[1]", "broken"]), custom=st.booleans(),
-    ),  # fmt: skip
+    ),
     st.just(ToolCall("p1", "code_execution", '{"language":"PYTHON","code":"1"}', runs="provider")),
     st.just(ToolResult("p1", (Text("1"),), name="code_execution", is_error=False, runs="provider")),
     st.just(ToolCall("p2", "web_search", '{"query":"x"}', runs="provider", extras={"anthropic": {"item": {}}})),

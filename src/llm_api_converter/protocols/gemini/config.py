@@ -50,7 +50,9 @@ class Config(Struct):
 
 def decode_config(fields: GeminiFields) -> Config:
     """`generationConfig` -> `Config`."""
-    paths = {field: fields.at(name) for field, name in _NAMES.items()}
+    paths: dict[str, str] = {}
+    if fields.renamed:
+        paths.update((field, fields.at(name)) for field, name in _NAMES.items())
     count = fields.whole("candidateCount")
     if count is not None and count != 1:
         raise fields.error("candidateCount", "only one candidate is translated; more are served by a target of the same protocol")
@@ -94,7 +96,8 @@ def encode_config(request: Request, facts: Facts, ledger: Ledger) -> Json:
 
 
 def _decode_thinking(fields: GeminiFields, paths: dict[str, str], left: Json) -> ReasoningAsk | None:
-    paths.update({field: fields.at(name) for field, name in _THINKING.items()}, reasoning=fields.path)
+    if fields.renamed:
+        paths.update({field: fields.at(name) for field, name in _THINKING.items()}, reasoning=fields.path)
     include = fields.flag("includeThoughts")
     budget = fields.whole("thinkingBudget")
     level = fields.text("thinkingLevel")

@@ -6,7 +6,7 @@ name and order. Sources: https://ai.google.dev/api/generate-content, google-gena
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from ...hub.errors import invalid
@@ -24,7 +24,7 @@ from .tools import decode_choice, decode_tools, encode_choice, encode_tools
 from .written import PartWriter
 
 # `function` and `tool` are older words for the turn that carries results.
-ROLE_IN = {"user": "user", "model": "assistant", "function": "user", "tool": "user"}
+ROLE_IN: dict[str, Literal["user", "assistant"]] = {"user": "user", "model": "assistant", "function": "user", "tool": "user"}
 
 
 def decode_request(
@@ -36,7 +36,7 @@ def decode_request(
     model = model or (named or "").removeprefix("models/")
     if not model:
         raise invalid("model", "required")
-    paths: dict[str, str] = dict(PATHS)
+    paths: dict[str, str] = {}
     config_fields = fields.sub("generationConfig")
     config = Config() if config_fields is None else decode_config(config_fields)
     paths.update(config.paths)
@@ -49,6 +49,8 @@ def decode_request(
     messages = _decode_system(fields) + _decode_contents(fields)
     if not any(message.role != "system" for message in messages):
         raise fields.error("contents", "at least one content is required")
+    if fields.renamed:
+        paths.update(metadata=fields.at("labels"), service_tier=fields.at("serviceTier"))
     labels = fields.object("labels")
     service_tier = fields.text("serviceTier")
     tools = decode_tools(fields.take("tools"), fields.at("tools"))
@@ -56,7 +58,8 @@ def decode_request(
     return Request(
         model=model, messages=tuple(messages), tools=tools, tool_choice=choice, max_tokens=config.max_tokens, sampling=config.sampling,
         reasoning=config.reasoning, output=config.output, modalities=config.modalities, audio=config.audio, stream=bool(stream),
-        service_tier=service_tier, metadata=labels, extras={PROTOCOL: rest} if rest else None, paths=paths,
+        service_tier=service_tier, metadata=labels, extras={PROTOCOL: rest} if rest else None,
+        paths=PATHS | paths if paths else PATHS,
     )
 
 
@@ -131,22 +134,24 @@ def _decode_contents(fields: GeminiFields) -> list[Message]:
 def _decode_content(value: Any, path: str, ids: CallIds, where: str) -> Message:
     if type(value) is str:
         return Message("user", (Text(value, at=path),), at=path)
-    fields = GeminiFields(value, path)
-    word = fields.text("role")
-    role = ROLE_IN.get(word or "user")
+    extras = None
+    at = f"{path}.parts"
+    if type(value) is dict and len(value) == 2 and "parts" in value and "role" in value:
+        word, raw = value["role"], value["parts"]
+    else:
+        fields = GeminiFields(value, path)
+        word, raw = fields.take("role"), fields.take("parts")
+        at, extras = fields.at("parts"), fields.extras(PROTOCOL)
+    role = ROLE_IN.get(word or "user") if type(word or "") is str else None
     if role is None:
-        raise fields.error("role", f"expected user or model, got {word!r}")
-    at = fields.at("parts")
-    raw = parts_list(fields.take("parts"), at)
+        raise invalid(f"{path}.role", f"expected user or model, got {word!r}")
     ids.next_turn()
-    parts = tuple(decode_part(part, f"{at}[{i}]", ids, f"{where}_{i}") for i, part in enumerate(raw))
+    parts = tuple([decode_part(part, f"{at}[{i}]", ids, f"{where}_{i}") for i, part in enumerate(parts_list(raw, at))])
+    if len(parts) > 1:
+        parts = _results_first(parts)
     if role == "assistant" and parts and all(_is_result(part) for part in parts):
         role = "user"
-    parts = _results_first(parts)
-    return Message(
-        "user" if role == "user" else "assistant", parts, at=path, spelled=word if word in ("function", "tool") else None,
-        extras=fields.extras(PROTOCOL),
-    )
+    return Message(role, parts, at=path, spelled=word if word in ("function", "tool") else None, extras=extras)
 
 
 def _results_first(parts: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -17,13 +17,17 @@ REALM = "wire.gemini"
 class GeminiFields(Fields):
     """A JSON object whose fields are read by their camelCase names, however they are spelled."""
 
-    __slots__ = ("_spelled",)
+    __slots__ = ("_spelled", "renamed")
 
     def __init__(self, value: Any, path: str) -> None:
         super().__init__(value, path)
-        self._spelled: dict[str, str] = {}
+        self._spelled: dict[str, str] | None = None
+        # Does the client's spelling of this object's own path or of its fields differ from Google's JSON?
+        self.renamed = "_" in path
         for name in value:
             if "_" in name:
+                if self._spelled is None:
+                    self._spelled, self.renamed = {}, True
                 self._left[camel(name)] = self._left.pop(name)
                 self._spelled[camel(name)] = name
 
@@ -37,7 +41,8 @@ class GeminiFields(Fields):
 
     def at(self, name: str) -> str:
         """The path of a field in the client's own spelling."""
-        name = self._spelled.get(name, name)
+        if self._spelled is not None:
+            name = self._spelled.get(name, name)
         return f"{self.path}.{name}" if self.path else name
 
     def sub(self, name: str) -> "GeminiFields | None":

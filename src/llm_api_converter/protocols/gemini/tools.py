@@ -55,7 +55,8 @@ def decode_choice(config: GeminiFields, paths: dict[str, str]) -> tuple[ToolChoi
     calling = config.sub("functionCallingConfig")
     if calling is not None:
         mode = calling.text("mode")
-        paths["tool_choice"] = calling.at("mode")
+        if calling.renamed:
+            paths["tool_choice"] = calling.at("mode")
         allowed = calling.strings("allowedFunctionNames")
         if mode is not None or allowed:
             choice = _choice((mode or "AUTO").upper(), allowed, calling)
