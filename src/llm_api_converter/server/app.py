@@ -6,7 +6,7 @@ middleware list would have; they stand in one function because each would otherw
 docs/decisions/002-one-frame-instead-of-middleware.md).
 """
 
-import asyncio
+from time import monotonic
 
 import structlog
 
@@ -47,13 +47,12 @@ class Gateway:
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.runtime
-        loop = asyncio.get_running_loop()
-        started_s = loop.time()
+        started_s = monotonic()
         headers = _headers(scope["headers"])
         found = match(scope["path"])
         if found.operation in ("models", "model"):
             found = next((type(found)(name, found.operation, found.method, found.argument) for key, name in ASKER if key in headers), found)
-        x = Exchange(runtime, found, codec(found.protocol), headers, scope["query_string"], Responder(send, loop.time), started_s)
+        x = Exchange(runtime, found, codec(found.protocol), headers, scope["query_string"], Responder(send), started_s)
         runtime.metrics.in_flight += 1
         try:
             await self._serve(x, scope, receive)
@@ -69,7 +68,7 @@ class Gateway:
         finally:
             runtime.metrics.in_flight -= 1
             if found.operation in _RECORDED:
-                record(x, loop.time())
+                record(x, monotonic())
 
     async def _serve(self, x: Exchange, scope: Scope, receive: Receive) -> None:
         operation, method = x.match.operation, scope["method"]

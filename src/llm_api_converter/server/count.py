@@ -1,6 +1,6 @@
 """Counting the tokens of a request: the upstream's own counter where it has one, else an estimate that says so."""
 
-import asyncio
+from time import monotonic
 
 from ..hub.errors import ApiError
 from ..hub.estimate import estimate_input
@@ -43,7 +43,7 @@ async def _exact(x: Exchange, target: Target) -> bytes | None:
     body = with_model(x.body, target.model) if x.model != target.model else x.body
     headers = {"content-type": "application/json", "accept-encoding": "identity", **target.headers, **auth_headers(target)}
     headers.update(passing(UP[target.protocol], {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}))
-    x.sent_s = asyncio.get_running_loop().time()
+    x.sent_s = monotonic()
     try:
         answer = await x.runtime.client.post(target.base_url + path, body, headers, target.provider)
         counted = await answer.read()

@@ -27,7 +27,7 @@ class Refusal(Struct, frozen=True):
 
 
 class Exchange:
-    """Mutable notes of one request. Times are loop times in seconds; 0.0 means "not yet"."""
+    """Mutable notes of one request. Times are monotonic, in seconds; 0.0 means "not yet"."""
 
     __slots__ = (
         "base_ledger", "body", "caller", "codec", "decoded", "error", "headers", "ledger", "match", "mode", "model", "query", "refusal",

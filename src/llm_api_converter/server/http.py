@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -50,20 +51,19 @@ def _too_large(limit: int) -> ApiError:
 class Responder:
     """Writes one answer. Each write is one ASGI message, so pings from a timer never land inside another write.
 
-    `started` once the status line is committed, `ended` once the body is complete; `first_s`/`last_s` are loop times of the body's
+    `started` once the status line is committed, `ended` once the body is complete; `first_s`/`last_s` are monotonic times of the body's
     first and last write.
     """
 
-    __slots__ = ("_clock", "_send", "bytes_out", "ended", "first_s", "last_s", "started", "status")
+    __slots__ = ("_send", "bytes_out", "ended", "first_s", "last_s", "started", "status")
 
-    def __init__(self, send: Send, clock: Callable[[], float]) -> None:
+    def __init__(self, send: Send) -> None:
         self._send = send
-        self._clock = clock
         self.started = False
         self.ended = False
         self.status = 0
         self.first_s = 0.0
-        self.last_s = clock()
+        self.last_s = monotonic()
         self.bytes_out = 0
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -74,7 +74,7 @@ class Responder:
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """A piece of the body; `more=False` ends it."""
-        self.last_s = self._clock()
+        self.last_s = monotonic()
         if not self.first_s:
             self.first_s = self.last_s
         self.bytes_out += len(data)
@@ -102,12 +102,11 @@ class KeepAlive:
         self._timer = self._loop.call_later(after_s, self._check)
 
     def _check(self) -> None:
-        due = self._responder.last_s + self._after_s
-        now = self._loop.time()
-        if now >= due:
+        left_s = self._responder.last_s + self._after_s - monotonic()
+        if left_s <= 0:
             self._task = self._loop.create_task(self._send_ping())
-            due = now + self._after_s
-        self._timer = self._loop.call_at(due, self._check)
+            left_s = self._after_s
+        self._timer = self._loop.call_later(left_s, self._check)
 
     async def _send_ping(self) -> None:
         if not self._responder.ended:

@@ -7,6 +7,7 @@ unsupported, or state it calls invalid, costs one more try without it. Whatever 
 
 import asyncio
 import random
+from time import monotonic
 
 import structlog
 
@@ -173,7 +174,7 @@ def _wait(error: ApiError, tries: int, max_wait_s: float) -> float | None:
 async def _ask(x: Exchange, call: Call) -> tuple[Call, UpstreamAnswer, bytes]:
     x.tries += 1
     if not x.sent_s:
-        x.sent_s = asyncio.get_running_loop().time()
+        x.sent_s = monotonic()
     target = call.target
     client = x.runtime.demo if target.base_url == "demo:" else x.runtime.client
     answer = await client.post(call.url, call.body, call.headers, target.provider)

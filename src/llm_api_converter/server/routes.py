@@ -54,3 +54,8 @@ def match(path: str) -> Match:
             return Match(template.protocol, template.operation, template.method, path[len(prefix):])
     protocol = next((name for prefix, name in LOOKS if path.startswith(prefix)), "openai_chat")
     return Match(protocol, "unknown", "")
+
+
+def served() -> frozenset[str]:
+    """The protocols that have a path."""
+    return frozenset(m.protocol for m in EXACT.values())

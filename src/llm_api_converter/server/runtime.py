@@ -9,10 +9,12 @@ from ..hub.errors import ApiError
 from ..hub.seal import Sealer, SealKey
 from ..observe.logs import Redactor
 from ..observe.metrics import Metrics
+from ..protocols import codec
 from ..providers.catalog import Catalog
 from ..providers.demo import DemoClient
 from ..routing.resolve import Resolver
 from ..upstream.client import Client
+from .routes import served
 
 PING_AFTER_S = 10.0
 """Silence after which a stream gets a keep-alive. Clients and load balancers lose patience between 15 and 60 s."""
@@ -45,6 +47,8 @@ class Runtime:
 
     def __init__(self, config: Config, *, master_key: str, seal_keys: tuple[SealKey, ...], metrics: Metrics) -> None:
         self.config = config
+        for name in served():
+            codec(name)  # import them now, not in the first request
         self.catalog = Catalog.load()
         self.resolver = Resolver(config, self.catalog)
         self.sealer = Sealer(seal_keys)
