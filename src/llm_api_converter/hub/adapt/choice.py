@@ -59,7 +59,7 @@ def _fit_none(request: Request, choice: ToolChoice, facts: Facts, ledger: Ledger
     path = request.path("tool_choice")
     if facts.tools_required_by_history and notes.seen & (CALLS | RESULTS):
         ledger.approximate(path, "tool_choice", "tools", "the history needs the tools: the model may call them")
-        return replace(request, tool_choice=replace(choice, mode="auto"))
+        return replace(request, tool_choice=ToolChoice("auto", extras=choice.extras))
     ledger.emulate(path, "tool_choice", "tools", "the tools are left out, so that none is called")
     return replace(request, tools=(), tool_choice=None)
 
