@@ -80,7 +80,7 @@ def part(value: Json) -> Json:
     if isinstance(value, str):
         return {"text": value}
     out = {key: item for key, item in value.items() if not (key == "thought" and item is False)}
-    if set(out) == {"thoughtSignature"}:
+    if "thoughtSignature" in out and set(out) <= {"thoughtSignature", "thought"}:
         out["text"] = ""
     if "thoughtSignature" in out:
         out["thoughtSignature"] = base64_bytes(out["thoughtSignature"])

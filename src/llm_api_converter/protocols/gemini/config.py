@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from ...hub.facts import Facts
 from ...hub.ledger import Ledger, unknown_extras
+from ...hub.messages import wording
 from ...hub.request import AudioOut, OutputFormat, ReasoningAsk, Request, Sampling
 from ..base import Json
 from .schema import decode_schema, encode_schema
@@ -30,7 +31,7 @@ _THINKING = {
 PATHS: dict[str, str] = {
     **{field: f"generationConfig.{name}" for field, name in _NAMES.items()},
     **{field: f"generationConfig.thinkingConfig.{name}" for field, name in _THINKING.items()},
-    "reasoning": "generationConfig.thinkingConfig", "tool_choice": "toolConfig.functionCallingConfig.mode",
+    "reasoning": "generationConfig.thinkingConfig", "tool_choice": "toolConfig.functionCallingConfig",
     "metadata": "labels", "service_tier": "serviceTier",
 }
 
@@ -64,7 +65,7 @@ def decode_config(fields: GeminiFields) -> Config:
     left: Json = {}
     thinking = fields.sub("thinkingConfig")
     reasoning = None if thinking is None else _decode_thinking(thinking, paths, left)
-    output = _decode_output(fields, left)
+    output = _decode_output(fields, paths, left)
     modalities = tuple(word.lower() for word in fields.strings("responseModalities"))
     audio = _decode_speech(fields, left)
     left.update({f"generationConfig.{key}": value for key, value in fields.rest().items()})
@@ -109,12 +110,18 @@ def _decode_thinking(fields: GeminiFields, paths: dict[str, str], left: Json) ->
             left["generationConfig.thinkingConfig.thinkingLevel"] = level
         else:
             effort = level.lower()
+    if budget is None and effort is not None:
+        paths["reasoning.mode"] = fields.at("thinkingLevel")
     if budget == 0:
         return ReasoningAsk("off", effort, None, show)  # type: ignore[arg-type]
     if budget is not None and budget < 0:
         return ReasoningAsk("adaptive", effort, None, show)  # type: ignore[arg-type]
     if budget is None and effort is None:
-        return None if show is None else ReasoningAsk(show=show)  # type: ignore[arg-type]
+        paths["reasoning.mode"] = fields.at("includeThoughts")
+        # Showing thoughts asks for them: Google's models then think as they see fit, as with a budget of -1.
+        return None if show is None else ReasoningAsk(
+            "adaptive" if include else None, show=show, extras={wording(PROTOCOL): {"unsaid": True}}  # type: ignore[arg-type]
+        )
     return ReasoningAsk("on", effort, budget, show)  # type: ignore[arg-type]
 
 
@@ -127,27 +134,30 @@ def _encode_thinking(request: Request, ask: ReasoningAsk, facts: Facts, ledger: 
     elif ask.budget_tokens is not None and (effort is None or facts.reasoning_input == "budget"):
         out["thinkingBudget"] = ask.budget_tokens
         if effort is not None:
-            ledger.drop(request.path("reasoning.effort"), "effort", "tuning", "the budget says it")
+            ledger.drop(request.path("reasoning.effort"), "reasoning_effort", "tuning", "the budget says it")
     elif effort is not None:
         if facts.reasoning_input == "budget":
-            ledger.drop(request.path("reasoning.effort"), "effort", "tuning", "this target takes a budget")
+            ledger.drop(request.path("reasoning.effort"), "reasoning_effort", "tuning", "this target takes a budget")
         else:
             out["thinkingLevel"] = effort.upper()
         if ask.budget_tokens is not None:
-            ledger.drop(request.path("reasoning.budget_tokens"), "budget_tokens", "tuning", "the level says it")
-    elif ask.mode == "adaptive":
+            ledger.drop(request.path("reasoning.budget_tokens"), "reasoning_budget", "tuning", "the level says it")
+    elif ask.mode == "adaptive" and wording(PROTOCOL) not in (ask.extras or {}):
         out["thinkingBudget"] = -1
     if ask.show is not None:
         out["includeThoughts"] = ask.show != "none"
     return out
 
 
-def _decode_output(fields: GeminiFields, left: Json) -> OutputFormat | None:
+def _decode_output(fields: GeminiFields, paths: dict[str, str], left: Json) -> OutputFormat | None:
     mime = fields.text("responseMimeType")
     schema = fields.object("responseJsonSchema")
-    if schema is None:
+    if schema is not None:
+        paths["output"] = fields.at("responseJsonSchema")
+    else:
         own = fields.object("responseSchema")
-        schema = None if own is None else decode_schema(own)
+        if own is not None:
+            schema, paths["output"] = decode_schema(own), fields.at("responseSchema")
     if mime is not None and mime not in (JSON_TYPE, TEXT_TYPE):
         left["generationConfig.responseMimeType"] = mime
     if schema is not None:
@@ -165,7 +175,7 @@ def _encode_output(request: Request, output: OutputFormat, facts: Facts, ledger:
     if schema is not None:
         if output.description is not None:
             if "description" in schema:
-                ledger.drop(f"{request.path('output')}.description", "description", "tuning", "the schema has one of its own")
+                ledger.drop(request.path("output"), "schema_description", "tuning", "the schema has one of its own")
             else:
                 schema = {**schema, "description": output.description}
         if facts.schema_dialect == "openapi":

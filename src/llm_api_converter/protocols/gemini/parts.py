@@ -139,8 +139,8 @@ def decode_part(value: Any, path: str, ids: CallIds, where: str) -> Part:
     if fields.has("toolResponse"):
         return _decode_provider_result(fields, tokens, ids, where)
     rest = fields.rest()
-    if not rest and tokens:
-        return Text("", tokens=tokens, at=path)
+    if tokens and rest.keys() <= {"thought"}:
+        return Reasoning("", summary=True, tokens=tokens, at=path) if rest else Text("", tokens=tokens, at=path)
     return Native(PROTOCOL, next(iter(rest), "empty"), value, at=path)
 
 
@@ -306,6 +306,11 @@ def _signature_wording(tokens: tuple[Opaque, ...]) -> dict[str, Any]:
 
 def _with_wording(extras: dict[str, Any], words: dict[str, Any]) -> Extras | None:
     return (({PROTOCOL: extras} if extras else {}) | ({wording(PROTOCOL): words} if words else {})) or None
+
+
+def part_path(value: Any, path: str, index: int) -> str:
+    """The path of one of `parts_list`."""
+    return f"{path}[{index}]" if type(value) is list else path
 
 
 def parts_list(value: Any, path: str) -> list[Any]:

@@ -18,7 +18,7 @@ from ...hub.request import Request
 from ..base import Json, Wire
 from ..fields import type_name
 from .config import PATHS, Config, decode_config, encode_config
-from .parts import MINTED, NO_SIGNATURE, CallIds, decode_part, parts_list
+from .parts import MINTED, NO_SIGNATURE, CallIds, decode_part, part_path, parts_list
 from .spelling import PROTOCOL, REALM, GeminiFields
 from .tools import decode_choice, decode_tools, encode_choice, encode_tools
 from .written import PartWriter
@@ -105,10 +105,11 @@ def _decode_system(fields: GeminiFields) -> list[Message]:
     if type(value) is str:
         return [Message("system", (Text(value, at=at),), at=at)]
     content = GeminiFields(value, at)
-    raw = [value] if content.has("text") else parts_list(content.take("parts"), content.at("parts"))
+    given, at_parts = (value, at) if content.has("text") else (content.take("parts"), content.at("parts"))
+    raw = parts_list(given, at_parts)
     role = content.text("role")
     ids = CallIds(MINTED)
-    parts = tuple(decode_part(part, f"{content.at('parts')}[{i}]", ids, f"s{i}") for i, part in enumerate(raw))
+    parts = tuple(decode_part(part, part_path(given, at_parts, i), ids, f"s{i}") for i, part in enumerate(raw))
     extras = merge_extras(
         None if content.has("text") else content.extras(PROTOCOL), None if role is None else {wording(PROTOCOL): {"role": role}}
     )
@@ -123,11 +124,11 @@ def _decode_contents(fields: GeminiFields) -> list[Message]:
         return []
     if type(value) is str:
         return [Message("user", (Text(value, at=path),), at=path)]
+    ids = CallIds(MINTED)
     if type(value) is dict:
-        value = [value]
+        return [_decode_content(value, path, ids, "0")]
     if type(value) is not list:
         raise invalid(path, f"expected an array, got {type_name(value)}")
-    ids = CallIds(MINTED)
     return [_decode_content(content, f"{path}[{i}]", ids, str(i)) for i, content in enumerate(value)]
 
 
@@ -146,7 +147,7 @@ def _decode_content(value: Any, path: str, ids: CallIds, where: str) -> Message:
     if role is None:
         raise invalid(f"{path}.role", f"expected user or model, got {word!r}")
     ids.next_turn()
-    parts = tuple([decode_part(part, f"{at}[{i}]", ids, f"{where}_{i}") for i, part in enumerate(parts_list(raw, at))])
+    parts = tuple([decode_part(part, part_path(raw, at, i), ids, f"{where}_{i}") for i, part in enumerate(parts_list(raw, at))])
     if len(parts) > 1:
         parts = _results_first(parts)
     if role == "assistant" and parts and all(_is_result(part) for part in parts):
@@ -197,29 +198,26 @@ def _encode_metadata(request: Request, facts: Facts, ledger: Ledger, body: Json)
         return
     if facts.accepts_metadata:
         body["labels"] = request.metadata
-        return
-    for name in request.metadata:
-        ledger.drop(f"{request.path('metadata')}.{name}", "metadata", "unknown")
+    else:
+        ledger.drop(request.path("metadata"), "metadata", "tuning", "the target takes no labels")
 
 
 def _drop_unsaid(request: Request, facts: Facts, ledger: Ledger) -> None:
-    """What a Gemini request has no words for."""
+    """What a Gemini request has no words for. Beta flags name features of another protocol, which are reported where they stand."""
     if request.parallel_tools is False:
-        ledger.drop(request.path("parallel_tools"), "parallel_tool_calls", "tuning")
+        ledger.drop(request.path("parallel_tools"), "parallel_tool_calls", "tools", "parallel calls cannot be turned off")
     if request.user is not None:
-        ledger.drop(request.path("user"), "user", "unknown")
+        ledger.drop(request.path("user"), "user", "privacy", "the target takes no end-user id")
     if request.store is False and facts.stores:
-        ledger.drop(request.path("store"), "store", "privacy", "this target may keep answers")
+        ledger.drop(request.path("store"), "store", "privacy", "the target keeps answers and cannot be told not to")
     if request.store is True and not facts.stores:
-        ledger.drop(request.path("store"), "store", "unknown", "answers are not kept")
+        ledger.drop(request.path("store"), "store", "tuning", "the target does not keep answers on demand")
     if request.verbosity is not None:
-        ledger.drop(request.path("verbosity"), "verbosity", "tuning")
+        ledger.drop(request.path("verbosity"), "verbosity", "tuning", "the target takes no wordiness")
     if request.cache is not None:
         ledger.drop(request.path("cache"), "cache_control", "cache")
     if request.cache_key is not None:
-        ledger.drop(request.path("cache_key"), "prompt_cache_key", "cache")
-    for flag in request.betas:
-        ledger.drop(request.path("betas"), flag, "unknown")
+        ledger.drop(request.path("cache_key"), "cache_key", "cache", "the target takes no cache key")
 
 
 class _Contents:
@@ -257,7 +255,7 @@ class _Contents:
             if message.role == "system":
                 self.system_extras.update(own, **(message.extras or {}).get(wording(PROTOCOL), {}))
                 if groups:
-                    self._ledger.approximate(message.at, "system", "content", "moved to the beginning")
+                    self._ledger.approximate(message.at, "system_inline", "tuning", "moved to the beginning")
                 for part in message.parts:
                     self.system.extend(self._write(part))
                 continue
@@ -315,7 +313,7 @@ class _Contents:
             self._ledger.drop(f"{part.at}.cache_control", "cache_control", "cache")
         kept = self._writer.token(part.tokens, part.at)
         if not kept:
-            self._ledger.drop(part.at, "reasoning", "state", "this target does not take reasoning back")
+            self._ledger.drop(part.at, "redacted_thinking" if part.redacted else "thinking", "state", "the target does not take it back")
         return kept
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ...hub.errors import invalid
 from ...hub.facts import Facts
 from ...hub.ledger import Ledger, unknown_extras
+from ...hub.messages import Extras, wording
 from ...hub.request import ProviderTool, Request, Tool, ToolChoice
 from ..base import Json
 from ..fields import type_name
@@ -56,7 +57,7 @@ def decode_choice(config: GeminiFields, paths: dict[str, str]) -> tuple[ToolChoi
     if calling is not None:
         mode = calling.text("mode")
         if calling.renamed:
-            paths["tool_choice"] = calling.at("mode")
+            paths["tool_choice"] = calling.path
         allowed = calling.strings("allowedFunctionNames")
         if mode is not None or allowed:
             choice = _choice((mode or "AUTO").upper(), allowed, calling)
@@ -87,6 +88,7 @@ def encode_choice(request: Request, ledger: Ledger) -> Json | None:
     if choice is None:
         return None
     own = unknown_extras(choice.extras, PROTOCOL, request.path("tool_choice"), ledger)
+    own = own | (choice.extras or {}).get(wording(PROTOCOL), {})
     out: Json = {"mode": CHOICE_OUT[choice.mode], **own}
     allowed = [choice.name] if choice.mode == "one" and choice.name else list(choice.allowed)
     if allowed:
@@ -100,7 +102,11 @@ def _choice(mode: str, allowed: tuple[str, ...], calling: GeminiFields) -> ToolC
     known = CHOICE_IN.get(mode)
     if known is None:
         raise calling.error("mode", f"expected one of {', '.join(CHOICE_IN)}, got {mode!r}")
-    extras = {PROTOCOL: {"mode": mode}} if mode in ("VALIDATED", "MODE_UNSPECIFIED") else None
+    extras: Extras | None = None
+    if mode == "VALIDATED":
+        extras = {PROTOCOL: {"mode": mode}}
+    elif mode == "MODE_UNSPECIFIED":
+        extras = {wording(PROTOCOL): {"mode": mode}}
     if known == "any" and len(allowed) == 1:
         return ToolChoice("one", name=allowed[0])
     if known == "any":

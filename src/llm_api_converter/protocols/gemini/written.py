@@ -40,6 +40,7 @@ _BESIDE = frozenset({
     "videoMetadata", "mediaResolution", "partMetadata", "mediaProcessing", "audioTranscription", "speechMetadata", "documentMetadata",
     "spreadsheetMetadata", "audioMetadata", "thought", "thoughtSignature",
 })
+TOKEN_FEATURE = {"signature": "thought_signature", "redacted": "redacted_thinking", "encrypted": "encrypted_reasoning"}
 _TYPE_OF_KIND = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "document": "application/pdf"}
 
 
@@ -90,7 +91,7 @@ class PartWriter:
             if self.accepts(token):
                 out.append(token.data)
             else:
-                self.ledger.drop(at, token.kind, "state", f"state of {token.realm}")
+                self.ledger.drop(at, TOKEN_FEATURE.get(token.kind, token.kind), "state", f"made for {token.realm}")
         return out
 
     def signed(self, body: Json | None, tokens: tuple[Opaque, ...], at: str) -> list[Json]:
@@ -134,7 +135,7 @@ class PartWriter:
 
     def _text(self, part: Text) -> list[Json]:
         if part.citations:
-            self.ledger.drop(f"{part.at}.citations", "citations", "tuning", "of an earlier answer")
+            self.ledger.drop(part.at, "citations", "state", "requests have no place for the citations of an earlier answer")
         return self.signed({"text": part.text, **unknown_extras(part.extras, PROTOCOL, part.at, self.ledger)}, part.tokens, part.at)
 
     def _result(self, part: ToolResult) -> Json:
@@ -211,9 +212,9 @@ class PartWriter:
 
     def _media(self, part: Media) -> Json | None:
         """Media -> `inlineData` or `fileData`; None (and a loss) where the source is nothing Google can read."""
-        for field, value in (("context", part.context), ("citations", part.cite), ("detail", part.detail)):
+        for feature, value in (("document_context", part.context), ("citations", part.cite), ("image_detail", part.detail)):
             if value and value != "auto":
-                self.ledger.drop(f"{part.at}.{field}", field, "tuning")
+                self.ledger.drop(part.at, feature, "tuning")
         inner, beside = self._extras(part)
         named: Json = {"displayName": part.name} | inner if part.name else inner
         match part.source:
