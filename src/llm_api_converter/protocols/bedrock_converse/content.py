@@ -29,6 +29,7 @@ from ...hub.messages import (
     ToolReference,
     ToolResult,
 )
+from ...hub.seal import is_seal
 from ..base import Json
 from ..fields import Fields
 from .citations import decode_citation, encode_citation
@@ -178,7 +179,10 @@ def _decode_reasoning(value: Any, at: str) -> Part:
 
 def decode_redacted(data: str) -> str:
     """Base64 of bytes -> token data. Claude's bytes are base64 text themselves: then that text is the token, as it stands in the
-    other protocol Claude speaks. Other bytes keep their base64 behind a colon, which base64 has not."""
+    other protocol Claude speaks. Other bytes keep their base64 behind a colon, which base64 has not. A seal stands as it is, so
+    that it can be seen in the raw body."""
+    if is_seal(data):
+        return data
     try:
         raw = b64decode(data, validate=True)
     except (Base64Error, ValueError):
@@ -424,6 +428,8 @@ def encode_cache_point(mark: CacheMark, at: str, ledger: Ledger) -> Json:
 
 def encode_redacted(data: str) -> str:
     """The reverse of `decode_redacted`."""
+    if is_seal(data):
+        return data
     return data[1:] if data.startswith(":") else b64encode(data.encode()).decode()
 
 
