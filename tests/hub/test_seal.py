@@ -81,7 +81,7 @@ def test_prefix_is_made_of_letters_and_survives_decoding() -> None:
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
 def test_base64_state_travels_as_bytes(encode: Callable[[bytes], bytes]) -> None:
-    signature = encode(bytes(range(256)) * 2).decode()
+    signature = encode(bytes(range(256)) * 4).decode()
     sealed = Sealed(REALM, SCOPE, (opaque(signature),))
     assert len(SEALER.seal(sealed)) < len(signature) * 1.15
     assert SEALER.open(SEALER.seal(sealed)) == sealed
@@ -110,7 +110,7 @@ def test_every_cut_is_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "LLMsealedLLM", "LLMsealedLLM" * 9, "LLMsealedLLM é", "LLMsealedLLM\ud800", "ErUBCkYIBRgCIkA=", "LLMsealedLLM!!", "A" * 99]
+    "text", ["", "SEALEDSTATEOFTHISGATEWAY", "SEALEDSTATEOFTHISGATEWAY" * 9, "SEALEDSTATEOFTHISGATEWAY é", "SEALEDSTATEOFTHISGATEWAY\ud800", "ErUBCkYIBRgCIkA=", "SEALEDSTATEOFTHISGATEWAY!!", "A" * 99]
 )
 def test_what_is_no_seal_is_refused(text: str) -> None:
     with pytest.raises(BadSeal):
@@ -146,7 +146,7 @@ def test_a_key_id_with_another_secret_is_a_forgery() -> None:
 
 def test_a_coming_version_is_named() -> None:
     raw = bytearray(base64.b64decode(SEALER.seal(EXAMPLE))[:-16])
-    raw[9] = 2
+    raw[len(base64.b64decode(SEAL_PREFIX))] = 2
     text = base64.b64encode(bytes(raw) + hmac.digest(b"first secret", raw, "sha256")[:16]).decode()
     with pytest.raises(BadSeal, match="version 2"):
         SEALER.open(text)

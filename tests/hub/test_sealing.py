@@ -256,11 +256,11 @@ def damaged(seal: str, how: str) -> str:
         case "cut":
             return seal[:-8]
         case "forged":
-            return seal[:40] + ("A" if seal[40] != "A" else "B") + seal[41:]
+            return seal[:60] + ("A" if seal[60] != "A" else "B") + seal[61:]
         case "foreign":
             return Sealer([SealKey("other", b"s")]).seal(Sealed(REALM, SCOPE, ours("s1")))
         case _:
-            return seal[:12]
+            return seal[:24]
 
 
 @pytest.mark.parametrize("how", ["cut", "forged", "foreign", "prefix only"])
@@ -282,7 +282,7 @@ def _tokens(part: Part) -> tuple[Opaque, ...]:
 
 
 def test_a_redacted_part_with_a_bad_seal_is_gone() -> None:
-    back, ledger = opened(Reasoning("", redacted=True, tokens=(Opaque("wire.beta", "redacted", "LLMsealedLLMAAAA"),)), Text("x"))
+    back, ledger = opened(Reasoning("", redacted=True, tokens=(Opaque("wire.beta", "redacted", "SEALEDSTATEOFTHISGATEWAYAAAA"),)), Text("x"))
     assert back == (Text("x"),)
     assert [x.path for x in ledger.losses] == ["messages[1].content[0]"]
 
@@ -394,7 +394,7 @@ def test_tampering_never_crashes_and_never_leaks(whole: Response, style: Style, 
     for i, part in enumerate(parts):
         if isinstance(part, Holder) and part.tokens and data.draw(st.booleans()):
             seal = part.tokens[0].data
-            cut = data.draw(st.integers(12, len(seal) - 2))
+            cut = data.draw(st.integers(24, len(seal) - 2))
             parts[i] = replace(part, tokens=(replace(part.tokens[0], data=seal[:cut] + seal[cut + 1 :]),))
     shuffled = data.draw(st.permutations(parts)) if data.draw(st.booleans()) else parts
     known = {x.data for part in whole.parts for x in _tokens(part)}

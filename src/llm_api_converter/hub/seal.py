@@ -4,9 +4,9 @@ A client echoes what its own protocol calls opaque (a thinking signature, encryp
 for such a field. It holds the state another vendor issued, who issued it, and an authentication code under a key that all
 replicas share, so that state survives restarts and model switches without a server memory (ARCHITECTURE 3.3).
 
-    prefix (9 bytes) | version | flags | key id (length, text) | msgpack payload, text in it deflated | HMAC-SHA256, first 16 bytes
+    prefix (18 bytes) | version | flags | key id (length, text) | msgpack payload, text in it deflated | HMAC-SHA256, first 16 bytes
 
-as standard base64. Nine bytes are twelve characters exactly, so the text begins with `SEAL_PREFIX` whoever encodes the bytes again,
+as standard base64. Eighteen bytes are 24 characters exactly, so the text begins with `SEAL_PREFIX` whoever encodes the bytes again,
 and in either base64 alphabet. Reading takes both alphabets, with and without padding. A seal hides nothing: what it
 holds is opaque already, or reasoning the client was shown. The same state gives the same seal (prompt caches compare bytes).
 """
@@ -21,8 +21,10 @@ from msgspec import Struct
 
 from .messages import Opaque
 
-SEAL_PREFIX = b"LLMsealedLLM"
-"""What every seal begins with. `SEAL_PREFIX in body` decides cheaply whether a request may hold one."""
+SEAL_PREFIX = b"SEALEDSTATEOFTHISGATEWAY"
+"""What every seal begins with. `SEAL_PREFIX in body` decides whether a request may hold one: 17 us for 100 KB, as capitals are rare
+in JSON and the search skips as far as the prefix is long.
+"""
 
 _PREFIX_TEXT = SEAL_PREFIX.decode()
 _PREFIX_RAW = a2b_base64(SEAL_PREFIX)
