@@ -21,6 +21,7 @@ MAX_HEADERS = 128 * 1024
 MAX_FRAME = 24 * 1024 * 1024
 
 HeaderValue = str | bytes | bool | int
+Headers = dict[str, HeaderValue]
 _FIXED: dict[int, Struct] = {2: Struct(">b"), 3: Struct(">h"), 4: Struct(">i"), 5: Struct(">q"), 8: Struct(">q")}
 _REMEMBERED = 64
 
@@ -41,14 +42,14 @@ class AwsEventReader:
     def __init__(self) -> None:
         self._buffer = b""
         self._broken: FrameError | None = None
-        self._headers: dict[bytes, dict[str, HeaderValue]] = {}
+        self._headers: dict[bytes, Headers] = {}
 
-    def feed(self, data: bytes) -> list[tuple[dict[str, HeaderValue], bytes]]:
+    def feed(self, data: bytes) -> list[tuple[Headers, bytes]]:
         """The frames these bytes completed. Raises `FrameError`."""
         if self._broken is not None:
             raise self._broken
         buffer = self._buffer + data if self._buffer else data
-        out: list[tuple[dict[str, HeaderValue], bytes]] = []
+        out: list[tuple[Headers, bytes]] = []
         start, size = 0, len(buffer)
         try:
             while size - start >= 12:
@@ -79,7 +80,7 @@ class AwsEventReader:
         if self._buffer:
             raise FrameError(f"the event stream ended inside a frame ({len(self._buffer)} bytes left over)")
 
-    def _read_headers(self, raw: bytes) -> dict[str, HeaderValue]:
+    def _read_headers(self, raw: bytes) -> Headers:
         known = self._headers.get(raw)
         if known is None:
             known = decode_headers(raw)
@@ -88,9 +89,9 @@ class AwsEventReader:
         return known
 
 
-def decode_headers(raw: bytes) -> dict[str, HeaderValue]:
+def decode_headers(raw: bytes) -> Headers:
     """The header block of a frame. A timestamp is whole milliseconds, a UUID its 16 bytes. Raises `FrameError`."""
-    headers: dict[str, HeaderValue] = {}
+    headers: Headers = {}
     at, size = 0, len(raw)
     try:
         while at < size:

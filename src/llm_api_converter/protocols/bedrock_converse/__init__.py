@@ -1,13 +1,15 @@
 """AWS Bedrock Converse, ConverseStream and CountTokens.
 
-Reading order: wire (names, frame types), content (blocks), media, citations, tools, reasoning, request, response, stream, errors.
+Reading order: wire (names, frame types), content (blocks), media, citations, tools, reasoning, request, response, stream_in,
+stream_out, errors.
 """
 
 from ..base import Codec
 from .errors import decode_error, encode_error, stream_error
 from .request import decode_count, decode_count_request, decode_request, encode_count, encode_count_request, encode_request
 from .response import decode_response, encode_response
-from .stream import StreamDecoder, StreamEncoder
+from .stream_in import StreamDecoder
+from .stream_out import StreamEncoder
 from .wire import PROTOCOL
 
 CODEC = Codec(
