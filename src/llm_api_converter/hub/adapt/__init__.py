@@ -36,7 +36,7 @@ from .tools import (
     without_tools,
 )
 from .turns import begin_and_end, drop_blanks, fill_empty, merge_turns, place_system
-from .walk import Notes, scan
+from .walk import Notes
 from .without import without
 
 Step = Callable[[Request, Facts, Ledger, Notes], Request]
@@ -96,12 +96,12 @@ def adapt(request: Request, facts: Facts, ledger: Ledger, protocol: str = "") ->
 
     Raises ApiError(invalid) for what only the client can mend (more tools than the model takes).
     """
-    notes = Notes(scan(request.messages), protocol)
+    notes = Notes(request.messages, protocol)
     for step in STEPS:
         after = step(request, facts, ledger, notes)
         if after is not request:
             if after.messages is not request.messages:
-                notes.seen = scan(after.messages)
+                notes.look(after.messages)
             request = after
     return Adapted(request, notes.names, notes.output_tool)
 

@@ -16,7 +16,7 @@ from ..ledger import Ledger
 from ..messages import Message, Part, ToolCall, ToolResult
 from ..names import ToolName
 from ..request import ProviderTool, Request, Tool, ToolChoice
-from .walk import CALLS, RESULTS, Notes, edited
+from .walk import Notes, edited
 
 Key = tuple[str | None, str]
 """A tool as the client knows it: namespace and name."""
@@ -30,9 +30,9 @@ def fits(pattern: str, text: str) -> bool:
 
 def fit_names(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     """Tool names within `facts.tool_name_pattern`, unique, and without namespaces where the target has none."""
-    if not request.tools and not notes.seen & CALLS:
+    if not request.tools and not notes.calls:
         return request
-    keys = _keys(request)
+    keys = _keys(request, notes.calls)
     if not notes.wrapped and all(_plain(key, facts) for key in keys):
         return request
     sent = _mapping(keys, facts, {tool.name for tool in request.tools if isinstance(tool, ProviderTool) and tool.name})
@@ -43,16 +43,14 @@ def fit_names(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> R
     return _renamed(request, changed, facts) if changed else request
 
 
-def _keys(request: Request) -> list[Key]:
+def _keys(request: Request, calls: list[ToolCall]) -> list[Key]:
     """Every tool declared or called, once, declared ones first."""
     keys: dict[Key, None] = {}
     for tool in request.tools:
         if isinstance(tool, Tool):
             keys[tool.namespace, tool.name] = None
-    for message in request.messages:
-        for part in message.parts:
-            if isinstance(part, ToolCall) and part.runs == "client":
-                keys[part.namespace, part.name] = None
+    for call in calls:
+        keys[call.namespace, call.name] = None
     return list(keys)
 
 
@@ -152,7 +150,8 @@ def _renamed_choice(choice: ToolChoice | None, changed: dict[Key, str]) -> ToolC
 def fit_ids(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     """Call ids within `facts.tool_id_pattern`, the same on a call and its result."""
     pattern = facts.tool_id_pattern
-    if not pattern or not notes.seen & (CALLS | RESULTS):
+    # Every result has its call since the history was repaired.
+    if not pattern or all(fits(pattern, call.id) for call in notes.calls):
         return request
 
     def edit(part: Part, _: Message) -> tuple[Part, ...] | None:
@@ -162,8 +161,7 @@ def fit_ids(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Req
             return (replace(part, call_id=_short_id(pattern, part.call_id)),)
         return None
 
-    messages = edited(request.messages, edit)
-    return request if messages is request.messages else replace(request, messages=messages)
+    return replace(request, messages=edited(request.messages, edit))
 
 
 def _short_id(pattern: str, id_: str) -> str:

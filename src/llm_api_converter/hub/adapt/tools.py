@@ -207,13 +207,11 @@ def fit_count(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> R
 
 def declare_called(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     """Declarations made from the history's calls, where the target wants tools declared whenever the history holds calls."""
-    if request.tools or not facts.tools_required_by_history or not facts.accepts_tools or not notes.seen & (CALLS | RESULTS):
+    if request.tools or not facts.tools_required_by_history or not facts.accepts_tools or not notes.calls:
         return request
     found: dict[tuple[str | None, str], ToolCall] = {}
-    for message in request.messages:
-        for part in message.parts:
-            if isinstance(part, ToolCall) and part.runs == "client":
-                found.setdefault((part.namespace, part.name), part)
+    for call in notes.calls:
+        found.setdefault((call.namespace, call.name), call)
     tools = tuple(
         Tool(call.name, "A tool used earlier in this conversation.", {"type": "object"}, namespace=call.namespace, at=call.at)
         for call in found.values()

@@ -1,7 +1,8 @@
 """Looking at a conversation once, and changing parts of it without touching the rest.
 
-`scan` gathers what a conversation holds into one number; every step asks it first, so that a plain conversation passes all of
-them at the cost of one walk. `edited` rewrites parts and gives the very same messages back where nothing changed.
+`Notes.look` gathers what a conversation holds into one number and one list; every step asks them first, so that a plain
+conversation passes all of them at the cost of one walk. `edited` rewrites parts and gives the very same messages back where
+nothing changed.
 """
 
 from collections.abc import Callable, Iterable
@@ -35,90 +36,98 @@ NO_TURNS = 1 << 16  # nothing but system text
 class Notes:
     """What the steps of one `adapt` tell each other and the caller.
 
-    `seen` is the scan of the messages as they stand. `names` and `output_tool` end up in `Adapted`. `wrapped` are the tools (and
-    called names) whose raw text input now travels as a string property, by namespace and name. `protocol` is the target's own.
+    `seen` and `calls` (the client-run ones, in order) describe the messages as they stand. `names` and `output_tool` end up in
+    `Adapted`. `wrapped` are the tools (and called names) whose raw text input now travels as a string property, by namespace and
+    name. `protocol` is the target's own.
     """
 
-    __slots__ = ("names", "output_tool", "protocol", "seen", "wrapped")
+    __slots__ = ("calls", "names", "output_tool", "protocol", "seen", "wrapped")
 
-    def __init__(self, seen: int, protocol: str) -> None:
-        self.seen = seen
+    def __init__(self, messages: Iterable[Message], protocol: str) -> None:
         self.protocol = protocol
         self.names: dict[str, ToolName] = {}
         self.wrapped: set[tuple[str | None, str]] = set()
         self.output_tool: str | None = None
+        self.look(messages)
 
-
-def scan(messages: Iterable[Message]) -> int:
-    """Everything the steps want to know about a conversation, as flags."""
-    seen = 0
-    before = role = ""
-    turns = False
-    for message in messages:
-        role = message.role
-        if role == "system":
-            if turns:
-                seen |= LATE_SYSTEM
-        else:
-            if not turns:
-                turns = True
-                if role == "assistant":
-                    seen |= ASSISTANT_FIRST
-            if role == before:
-                seen |= NEIGHBOURS
-        before = role
-        if not message.parts:
-            seen |= EMPTY
-        for part in message.parts:
-            if type(part) is Text:
-                if not part.text or part.text.isspace():
-                    seen |= BLANK
-                if part.tokens:
-                    seen |= TOKENS
-                if part.cache is not None:
-                    seen |= MARKS
+    def look(self, messages: Iterable[Message]) -> None:
+        """Walk the conversation once."""
+        seen = 0
+        calls: list[ToolCall] = []
+        before = role = ""
+        turns = False
+        for message in messages:
+            role = message.role
+            if role == "system":
+                if turns:
+                    seen |= LATE_SYSTEM
             else:
-                seen |= _flags(part)
-    if role == "assistant":
-        seen |= ASSISTANT_LAST
-    return seen if turns else seen | NO_TURNS
+                if not turns:
+                    turns = True
+                    if role == "assistant":
+                        seen |= ASSISTANT_FIRST
+                if role == before:
+                    seen |= NEIGHBOURS
+            before = role
+            if not message.parts:
+                seen |= EMPTY
+            for part in message.parts:
+                if type(part) is Text:  # nearly every part: looked at here and not in a function
+                    if not part.text or part.text.isspace():
+                        seen |= BLANK
+                    if part.cache is not None:
+                        seen |= MARKS
+                    if part.tokens:
+                        seen |= TOKENS
+                elif type(part) is ToolCall:
+                    seen |= _call_flags(part, calls)
+                else:
+                    seen |= _flags(part)
+        if role == "assistant":
+            seen |= ASSISTANT_LAST
+        self.seen = seen if turns else seen | NO_TURNS
+        self.calls = calls
+
+
+def _text_flags(part: Text) -> int:
+    seen = 0
+    if not part.text or part.text.isspace():
+        seen = BLANK
+    return seen | MARKS if part.cache is not None else seen
+
+
+def _call_flags(part: ToolCall, calls: list[ToolCall]) -> int:
+    seen = 0
+    if part.runs == "client":
+        seen = CALLS
+        calls.append(part)
+    if part.custom:
+        seen |= CUSTOM
+    if part.namespace is not None:
+        seen |= NAMESPACED
+    if part.tokens:
+        seen |= TOKENS
+    return seen | MARKS if part.cache is not None else seen
 
 
 def _flags(part: Part) -> int:
-    """The flags of one part that is not text."""
-    seen = 0
-    if getattr(part, "cache", None) is not None:
-        seen |= MARKS
-    if isinstance(part, ToolCall):
-        if part.runs == "client":
-            seen |= CALLS
-        if part.custom:
-            seen |= CUSTOM
-        if part.namespace is not None:
-            seen |= NAMESPACED
-        if part.tokens:
-            seen |= TOKENS
-    elif isinstance(part, ToolResult):
-        if part.runs == "client":
-            seen |= RESULTS
+    """The flags of a part that is neither text nor a call."""
+    if isinstance(part, ToolResult):
+        seen = RESULTS if part.runs == "client" else 0
         if part.custom:
             seen |= CUSTOM
         for inner in part.parts:
-            if type(inner) is Text:
-                if not inner.text or inner.text.isspace():
-                    seen |= BLANK
-                if inner.cache is not None:
-                    seen |= MARKS
-            else:
-                flags = _flags(inner)
-                seen |= flags | RESULT_MEDIA if flags & MEDIA else flags
+            flags = _text_flags(inner) if isinstance(inner, Text) else _flags(inner)
+            seen |= flags | RESULT_MEDIA if flags & MEDIA else flags
     elif isinstance(part, Reasoning):
-        seen |= REASONING | TOKENS if part.tokens else REASONING
+        seen = REASONING | TOKENS if part.tokens else REASONING
     elif isinstance(part, Media):
-        seen |= MEDIA | TOKENS if part.tokens else MEDIA
+        seen = MEDIA | TOKENS if part.tokens else MEDIA
     elif isinstance(part, ToolReference):
-        seen |= REFERENCES
-    return seen
+        return REFERENCES
+    else:
+        seen = 0
+    return seen | MARKS if getattr(part, "cache", None) is not None else seen
 
 
 Edit = Callable[[Part, Message], tuple[Part, ...] | None]
