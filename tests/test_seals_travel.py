@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from llm_api_converter.hub.events import Event
+from llm_api_converter.hub.fold import fold, unfold
 from llm_api_converter.hub.ledger import Ledger
 from llm_api_converter.hub.messages import Opaque, Part, Reasoning, Text, ToolCall
 from llm_api_converter.hub.request import Request
@@ -125,6 +127,28 @@ def test_state_comes_back_through_a_client(protocol: str, name: str) -> None:
     back, ledger = travel(protocol, ANSWERS[name])
     assert [essence(x) for x in back] == [essence(expected(x)) for x in ANSWERS[name]]
     assert not ledger.losses
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_stream_carries_the_same_seals(protocol: str, name: str) -> None:
+    client, ledger = codec(protocol), Ledger()
+    whole = Response("id", "up", ANSWERS[name], Finish("tool_call" if results(ANSWERS[name]) else "stop"), Usage(3, 4))
+    sealed = SealWriter(SEALER, REALM, SCOPE, client.seals).response(whole)
+    ids = itertools.count()
+    encoder = client.stream_encoder(Answer(model="m", new_id=lambda prefix: f"{prefix}{next(ids)}"), ledger)
+    decoder, seals = client.stream_decoder(), SealWriter(SEALER, REALM, SCOPE, client.seals)
+    out: list[Event] = []
+    for event in unfold(whole):
+        out += decoder.feed(encoder.encode(seals.events([event])))
+    read = fold([*out, *decoder.finish()])
+    assert seals_of(read) == seals_of(sealed)
+    assert not ledger.losses
+
+
+def seals_of(response: Response) -> list[str]:
+    """In any order: a stream may bring the state of a text after the calls."""
+    return sorted(x.data for part in response.parts if isinstance(part, Text | Reasoning | ToolCall) for x in part.tokens)
 
 
 @pytest.mark.parametrize("name", ANSWERS)
