@@ -7,6 +7,7 @@ Sources: openai 3.54.0 `types/responses/response_input_*.py`, `response_output_t
 """
 
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 from ...hub.errors import invalid
@@ -38,7 +39,12 @@ AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
 NAME_TYPES = {
-    "pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown", "csv": "text/csv", "html": "text/html", "json": "application/json",
+    "pdf": "application/pdf",
+    "txt": "text/plain",
+    "md": "text/markdown",
+    "csv": "text/csv",
+    "html": "text/html",
+    "json": "application/json",
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
@@ -140,7 +146,7 @@ def _decode_breakpoint(f: Fields, words: dict[str, Any]) -> tuple[CacheMark | No
     return CacheMark(), words if mark == BREAKPOINT else {**words, "prompt_cache_breakpoint": mark}
 
 
-CONTENT_IN = {
+CONTENT_IN: dict[str, Callable[[Fields, dict[str, Any]], Part]] = {
     "input_text": _decode_text,
     "output_text": _decode_text,
     "text": _decode_text,

@@ -50,8 +50,7 @@ class Writer:
 
     def finish(self, finish: Finish) -> list[dict[str, Any]]:
         """All items. The last one is incomplete where the answer was cut short."""
-        shown = [group for group in self._groups if group.kind != "none"]
-        last = shown[-1] if shown else None
+        last = self._groups[-1] if self._groups else None
         cut = finish.reason in CUT_SHORT
         items = [encode_group(group, self._ledger, cut=cut and group is last) for group in self._groups]
         return [item for item in items if item is not None]
@@ -96,7 +95,7 @@ def encode_group(group: Group, ledger: Ledger, *, cut: bool) -> dict[str, Any] |
             message = encode_message(texts, ledger, complete=True)
             return {"id": group.id, "status": status, **message}
         case Reasoning():
-            return {"id": group.id, **encode_reasoning(first, ledger, shown_tokens(first, ledger)), "id": group.id}
+            return {**encode_reasoning(first, ledger, shown_tokens(first, ledger)), "id": group.id}
         case ToolCall(runs="client"):
             return {"id": group.id, "status": status, **encode_call(first, ledger)}
         case Media() if group.kind == "image" and isinstance(first.source, Inline):

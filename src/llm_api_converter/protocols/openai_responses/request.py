@@ -233,7 +233,7 @@ def _with_tool_items(
     """The input with its `additional_tools` items back at their places."""
     if not kept:
         return items
-    whole = [{"type": "message", "role": "user", "content": items}] if isinstance(items, str) else list(items)
+    whole: list[dict[str, Any]] = list(items) if isinstance(items, list) else [{"type": "message", "role": "user", "content": items}]
     for item in kept:
         whole.insert(item["index"], {**item["fields"], "tools": by_item.get(item["index"], [])})
     return whole

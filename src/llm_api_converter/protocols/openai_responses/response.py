@@ -238,7 +238,13 @@ def encode_echo(answer: Answer, extras: Extras | None) -> dict[str, Any]:
 
 
 REQUIRED: dict[str, Any] = {
-    "instructions": None, "metadata": {}, "parallel_tool_calls": True, "temperature": None, "tool_choice": "auto", "tools": [], "top_p": None,
+    "instructions": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "temperature": None,
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": None,
 }
 """What an answer must have, with the value that says "not said"."""
 

@@ -56,9 +56,8 @@ def decode_tools(value: list[Any] | None, items: list[ToolItem]) -> tuple[Tool |
         searched = item.item.get("type") == "tool_search_output"
         known = {(x.namespace, x.name) for x in out if isinstance(x, Tool)} if searched else set()
         for i, tool in enumerate(found):
-            for read in _decode_tool(tool, f"{item.at}.tools[{i}]", {"found" if searched else "item": item.index}):
-                if not searched or (isinstance(read, Tool) and (read.namespace, read.name) not in known):
-                    out.append(read)
+            read = _decode_tool(tool, f"{item.at}.tools[{i}]", {"found" if searched else "item": item.index})
+            out.extend(x for x in read if not searched or (isinstance(x, Tool) and (x.namespace, x.name) not in known))
     return tuple(out)
 
 
