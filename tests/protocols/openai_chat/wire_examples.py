@@ -84,9 +84,9 @@ def reference_snapshot(chunks: list[dict[str, Any]]) -> dict[str, Any]:
                 continue
             for k, v in one.items():
                 if k == "logprobs" and v is not None:
-                    there = choice.setdefault("logprobs", {})
                     for name, items in v.items():
                         if items is not None:
+                            there = choice.setdefault("logprobs", {})
                             there[name] = there.get(name, []) + items if isinstance(items, list) else items
                 elif k == "finish_reason":
                     choice[k] = v or choice[k]

@@ -31,13 +31,12 @@ def decode_call(value: Any, at: str, owner: str, number: int) -> ToolCall:
     """`{"id", "type": "function", "function": {"name", "arguments"}}`, or `custom` with `name` and `input`."""
     f = Fields(value, at)
     call_id = f.text("id") or minted_id(owner or at, number)
-    f.take("type")
+    kind = f.text("type")
     f.take("index")
     tokens, extras = decode_extra_content(f)
     inner = f.sub("custom")
-    if inner is not None and (inner.has("input") or not f.has("function")):
-        if f.has("function"):
-            f.take("function")
+    if inner is not None and (kind == "custom" or not f.has("function")):
+        f.take("function")
         name, arguments, custom = inner.text_required("name"), inner.text("input") or "", True
         prefix = "custom"
     else:
@@ -61,31 +60,27 @@ def decode_arguments(inner: Fields) -> str:
 
 def decode_extra_content(f: Fields) -> tuple[tuple[Opaque, ...], dict[str, Any]]:
     """The tokens in `extra_content`, and what else it holds as extras."""
-    if not f.has("extra_content"):
-        return (), {}
-    tokens, left = tokens_of(f.object("extra_content"))
-    return tokens, ({"extra_content": left} if left else {})
+    return tokens_of(f.object("extra_content")) if f.has("extra_content") else ((), {})
 
 
 def tokens_of(content: Any) -> tuple[tuple[Opaque, ...], dict[str, Any]]:
-    """`extra_content` itself, taken apart."""
-    if type(content) is not dict:
-        return (), {}
+    """`extra_content` itself, taken apart. What is no token is left as `extra_content.owner.field`."""
     left: dict[str, Any] = {}
     tokens: list[Opaque] = []
-    for owner, value in content.items():
-        found = value.get("thought_signature" if owner == "google" else "seal") if type(value) is dict else None
-        if owner == "google" and type(found) is str:
-            tokens.append(Opaque(REALM, "signature", found))
-            rest = {k: v for k, v in value.items() if k != "thought_signature"}
-            if rest:
-                left[owner] = rest
-        elif owner == "gateway" and type(value) is dict:
-            seals = value.get("seals") or (found,)
-            tokens.extend(Opaque(REALM, "signature", x) for x in seals if type(x) is str)
-        else:
-            left[owner] = value
+    for owner, value in (content.items() if type(content) is dict else ()):
+        if owner not in _STATE or type(value) is not dict:
+            left[f"extra_content.{owner}"] = value
+            continue
+        for field, found in value.items():
+            if field not in _STATE[owner]:
+                left[f"extra_content.{owner}.{field}"] = found
+                continue
+            texts = found if type(found) is list else [found]
+            tokens.extend(Opaque(REALM, "signature", x) for x in texts if type(x) is str)
     return tuple(tokens), left
+
+
+_STATE = {"google": ("thought_signature",), "gateway": ("seal", "seals")}
 
 
 def encode_call(call: ToolCall, accepts: Callable[[Opaque], bool], ledger: Ledger) -> dict[str, Any]:

@@ -84,14 +84,14 @@ def decode_answer(f: Fields, owner: str, history: History) -> list[Part]:
     tokens, left = decode_extra_content(f)
     if tokens:
         _give_tokens(parts, tokens, f.at("content"))
-    if left:
-        f.put("extra_content", left["extra_content"])
+    for name, value in left.items():
+        f.put(name, value)
     refusal = f.text("refusal")
     if refusal:
         parts.append(Refusal(refusal, at=f.at("refusal")))
-    audio = f.sub("audio")
-    if audio is not None:
-        parts.append(_decode_audio(audio))
+    audio = f.object("audio")
+    if audio and (audio.get("id") or audio.get("data")):
+        parts.append(_decode_audio(Fields(audio, f.at("audio"))))
     calls = decode_calls(f.array("tool_calls"), f.at("tool_calls"), owner)
     history.custom.update(call.id for call in calls if call.custom)
     parts.extend(calls)
@@ -333,6 +333,9 @@ def _encode_reasoning(parts: list[Reasoning], facts: Facts, out: dict[str, Any],
             out["reasoning_details"] = details
         return
     for part in parts:
+        for field in (part.extras or {}).get(PROTOCOL, ()):
+            ledger.drop(f"{part.at}.{field}", field, "unknown")
+        part = replace(part, extras={k: v for k, v in (part.extras or {}).items() if k != PROTOCOL})
         details.extend(encode_details(part, len(details), lambda x: x.realm in facts.accepts_realms, ledger, plain=False))
     if details:
         out["reasoning_details"] = details

@@ -78,14 +78,14 @@ def encode_text(parts: Iterable[Reasoning]) -> str:
 def encode_details(
     part: Reasoning, index: int, accepts: Callable[[Opaque], bool], ledger: Ledger, *, plain: bool
 ) -> list[dict[str, Any]]:
-    """The entries of one part, numbered from `index`. Without `plain`, text alone (no state) gets no entry."""
+    """The entries of one part, numbered from `index`. Without `plain`, text alone (no state, no unknown fields) gets no entry."""
     written = [token for token in part.tokens if _accepted(token, accepts, part, ledger)]
     extras = unknown_extras(part.extras, PROTOCOL, part.at, ledger)
     whole = extras.get("entry")
     if whole is not None:
         return [whole]
     entries: list[dict[str, Any]] = []
-    if part.text and (plain or written):
+    if extras or (part.text and (plain or written)):
         field = "summary" if part.summary else "text"
         entry = {"type": SUMMARY if part.summary else TEXT, field: part.text, "format": UNKNOWN_FORMAT, "index": index, **extras}
         if written:
@@ -132,7 +132,7 @@ def _decode_details(details: list[Any], text: str, path: str, at: str) -> list[R
         extras.update(f.rest())
     return [
         Reasoning(
-            "".join(texts), summary, tuple(tokens), bool(tokens) and tokens[0].kind == "redacted",
+            "".join(texts), summary, tuple(tokens), bool(tokens) and tokens[0].kind == "redacted" and not any(texts),
             extras={PROTOCOL: extras} if extras else None, at=where,
         )
         for texts, tokens, summary, where, extras in parts

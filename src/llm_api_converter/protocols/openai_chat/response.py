@@ -55,7 +55,7 @@ def _decode_answer(f: Fields) -> Response:
     if not choices:
         raise ApiError("upstream_failed", "the upstream's answer has no choices")
     choice = Fields(choices[0], "choices[0]")
-    message = Fields(choice.take("message") or {}, "choices[0].message")
+    message = Fields(choice.take("message") or choice.take("delta") or {}, "choices[0].message")
     parts, left = decode_message(message, answer_id)
     usage = f.object("usage")
     for name in PADDING:
@@ -87,9 +87,8 @@ def decode_finish_fields(choice: Fields, parts: tuple[Part, ...]) -> Finish:
     word = choice.text("finish_reason")
     choice.take("index")
     choice.take("delta")
-    reason = decode_finish(
-        word or "", has_calls=any(isinstance(x, ToolCall) for x in parts), has_refusal=any(isinstance(x, Refusal) for x in parts)
-    )
+    has_calls, has_refusal = (any(isinstance(x, kind) for x in parts) for kind in (ToolCall, Refusal))
+    reason = decode_finish("unsaid" if word is None else word, has_calls=has_calls, has_refusal=has_refusal)
     return Finish(reason, word, extras=choice.extras(PROTOCOL))
 
 
@@ -160,11 +159,9 @@ def encode_response(response: Response, answer: Answer, ledger: Ledger) -> bytes
         out["usage"] = encode_usage(response.usage)
     if response.service_tier is not None:
         out["service_tier"] = response.service_tier
-    for name, value in unknown_extras(response.extras, PROTOCOL, "", ledger).items():
-        if name.startswith("message."):
-            message[name[8:]] = value
-        else:
-            out[name] = value
+    outer, inner = answer_extras(response.extras, ledger)
+    put_extras(message, inner)
+    out.update(outer)
     return encode_json(out)
 
 

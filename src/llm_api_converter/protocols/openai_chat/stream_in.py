@@ -73,6 +73,7 @@ class ChatStreamDecoder:
         "_choice_extras",
         "_extras",
         "_fast",
+        "_fingerprint",
         "_finish",
         "_flow",
         "_flow_key",
@@ -83,6 +84,7 @@ class ChatStreamDecoder:
         "_legacy_seen",
         "_logprobs",
         "_over",
+        "_provider",
         "_run",
         "_seq",
         "_slots",
@@ -100,6 +102,8 @@ class ChatStreamDecoder:
         self._id = "answer"
         self._tier: str | None = None
         self._late_tier: str | None = None
+        self._fingerprint: str | None = None
+        self._provider: str | None = None
         self._flow = ""  # the kind of the flow that goes on, "" for none
         self._flow_key = 0
         self._run = Run()
@@ -151,8 +155,17 @@ class ChatStreamDecoder:
                 out.append(UsageSeen(decode_usage(chunk.usage)))
             if chunk.service_tier is not None and chunk.service_tier != self._tier:
                 self._late_tier = chunk.service_tier
+            if chunk.system_fingerprint != self._fingerprint or chunk.provider != self._provider:
+                self._note(chunk.system_fingerprint, chunk.provider)
             return
         self._slow(data, out)
+
+    def _note(self, fingerprint: str | None, provider: str | None) -> None:
+        """Fields of the whole answer that stand on every chunk of some dialects, and change or come late in others."""
+        for name, known, value in (("system_fingerprint", self._fingerprint, fingerprint), ("provider", self._provider, provider)):
+            if value is not None and value != known:
+                self._late[name] = value
+        self._fingerprint, self._provider = fingerprint, provider
 
     def _choice(self, choice: ChunkChoice, out: list[Event]) -> None:
         delta = choice.delta
@@ -272,7 +285,7 @@ class ChatStreamDecoder:
             for token in tokens:
                 self._piece(slot, token, out)
             if left:
-                self._piece(slot, {PROTOCOL: {"extra_content": left}}, out)
+                self._piece(slot, {PROTOCOL: left}, out)
 
     def _slot(self, delta: CallDelta, name: str | None) -> Slot:
         """Which call a fragment belongs to: by index; a new id with a name at a known index is another call. Without an index by
@@ -337,6 +350,7 @@ class ChatStreamDecoder:
 
     def _loose_chunk(self, value: dict[str, Any], out: list[Event]) -> None:
         choices = value.get("choices") or []
+        self._fingerprint, self._provider = value.get("system_fingerprint"), value.get("provider")
         for name, field in value.items():
             if name not in TOP_FIELDS and field is not None:
                 (self._late if self._begun else self._extras)[name] = field
@@ -376,13 +390,18 @@ class ChatStreamDecoder:
         calls, leftovers = _known_calls(known.get("tool_calls"))
         if calls is not None:
             known["tool_calls"] = calls
+        beside: dict[str, Any] = {}
         if type(known.get("reasoning_details")) is list:
+            for entry in known["reasoning_details"]:
+                beside.update({k: v for k, v in entry.items() if k not in Detail.__struct_fields__ and v is not None})
             known["reasoning_details"] = [_known_fields(x, Detail.__struct_fields__) for x in known["reasoning_details"]]
         typed = msgspec.convert(known, ChunkDelta)
         if type(content) is list:
             self._content_array(content, out)
         word = f.text("finish_reason")
         self._choice(ChunkChoice(0, typed, word, None, f.take("logprobs")), out)
+        if beside and self._flow == "reasoning":
+            self._seq.add(self._flow_key, {PROTOCOL: beside}, out)
         for i, left in leftovers:
             call = typed.tool_calls[i] if typed.tool_calls else CallDelta()
             self._piece(self._slot(call, None), {PROTOCOL: left}, out)
@@ -395,7 +414,7 @@ class ChatStreamDecoder:
             g = Fields(legacy, "function_call")
             self._call(CallDelta(LEGACY, function=FunctionDelta(g.text("name"), g.text("arguments"))), out)
         audio = f.object("audio")
-        if audio:
+        if audio and any(audio.values()):
             self._audio(audio, out)
         for image in f.array("images") or ():
             self._image(image, out)
@@ -404,8 +423,7 @@ class ChatStreamDecoder:
         tokens, left = tokens_of(f.take("extra_content"))
         for token in tokens:
             self._beside_text(token, out)
-        if left:
-            self._late["message.extra_content"] = left
+        self._late.update({f"message.{k}": v for k, v in left.items()})
         for name, field in delta.items():
             if name not in DELTA_FIELDS and field is not None:
                 self._late[f"message.{name}"] = field

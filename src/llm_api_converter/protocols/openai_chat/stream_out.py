@@ -18,6 +18,7 @@ from ...hub.response import Usage
 from ..base import Answer
 from .calls import encode_extra_content
 from .errors import stream_error
+from .parts import put_extras
 from .response import Written, accepts_token, answer_extras, choice_extras
 from .usage import encode_usage
 from .wire import PROTOCOL, encode_json
@@ -100,7 +101,9 @@ class ChatStreamEncoder:
             self._top["service_tier"] = begin.service_tier
         outer, message = answer_extras(begin.extras, self._ledger)
         self._head = b"data: " + encode_json(self._top)[:-1] + b',"choices":[{"index":0,"delta":'
-        out.append(self._chunk({"role": "assistant", "content": None, "refusal": None, **message}, outer=outer))
+        delta: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
+        put_extras(delta, message)
+        out.append(self._chunk(delta, outer=outer))
 
     def _open(self, part: Part, out: list[bytes]) -> None:
         self._part, self._attached, self._texts, self._before = part, [], None, None
@@ -193,7 +196,7 @@ class ChatStreamEncoder:
         late = self._with_attached(replace(call, tokens=(), extras=None))
         entry: dict[str, Any] = encode_extra_content(late.tokens, accepts_token, "", self._ledger)
         entry = {"extra_content": entry} if entry else {}
-        entry.update(unknown_extras(late.extras, PROTOCOL, "", self._ledger))
+        put_extras(entry, unknown_extras(late.extras, PROTOCOL, "", self._ledger))
         if entry and not legacy:
             out.append(self._chunk({"tool_calls": [{"index": index, **entry}]}))
 
@@ -221,7 +224,7 @@ class ChatStreamEncoder:
     def _finish(self, finished: Finished, out: list[bytes]) -> None:
         outer, message = answer_extras(finished.extras, self._ledger)
         late = dict(self._written.late())
-        late.update(message)
+        put_extras(late, message)
         if late:
             out.append(self._chunk(late))
         if finished.service_tier is not None:
