@@ -342,12 +342,12 @@ UNSAID_PARTS: list[tuple[Part, list[dict[str, Any]], list[tuple[str, str, str]]]
     (Media("document", Inline("AA"), "application/msword", at=AT), [], [(AT, "document", "content")]),
     (
         Media("document", Inline("aGk="), "text/csv", at=AT), [{"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "hi"}}],
-        [(f"{AT}.media_type", "media_type", "tuning")],
+        [(AT, "media_type", "tuning")],
     ),
     (
         Media("image", Inline("/9j/AA"), detail="low", name="a.jpg", at=AT),
         [{"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "/9j/AA"}}],
-        [(f"{AT}.name", "name", "tuning"), (f"{AT}.detail", "detail", "tuning")],
+        [(AT, "name", "tuning"), (AT, "detail", "tuning")],
     ),
     (Reasoning("hm", tokens=(Opaque("google.gemini", "signature", "s"),), at=AT), [], [(AT, "signature", "state"), (AT, "thinking", "state")]),
     (Reasoning("hm", at=AT), [], [(AT, "thinking", "state")]),
@@ -357,15 +357,15 @@ UNSAID_PARTS: list[tuple[Part, list[dict[str, Any]], list[tuple[str, str, str]]]
     (ToolCall("1", "web_search", runs="provider", at=AT), [], [(AT, "web_search", "tools")]),
     (ToolResult("1", name="web_search", runs="provider", at=AT), [], [(AT, "web_search", "tools")]),
     (Text("a", tokens=(Opaque("wire.gemini", "signature", "s"),), at=AT), [{"type": "text", "text": "a"}], [(AT, "signature", "state")]),
-    (Text("a", (Citation(url="https://x"),), at=AT), [{"type": "text", "text": "a"}], [(f"{AT}.citations", "citation", "state")]),
+    (Text("a", (Citation(url="https://x"),), at=AT), [{"type": "text", "text": "a"}], [(AT, "citation", "state")]),
     (Text("a", extras={"gemini": {"odd": 1}}, at=AT), [{"type": "text", "text": "a"}], [(f"{AT}.odd", "odd", "unknown")]),
     (
         Text("a", cache=CacheMark(7200), at=AT), [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
-        [(f"{AT}.cache_control.ttl", "cache_ttl", "cache")],
+        [(AT, "cache_ttl", "cache")],
     ),
     (
         ToolCall("1", "f", "{broken", namespace="n", at=AT), [{"type": "tool_use", "id": "1", "name": "f", "input": {"input": "{broken"}}],
-        [(f"{AT}.namespace", "namespace", "tools"), (AT, "arguments", "content")],
+        [(AT, "namespace", "tools"), (AT, "arguments", "content")],
     ),
 ]
 

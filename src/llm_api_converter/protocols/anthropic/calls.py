@@ -100,7 +100,7 @@ def call_start(call: ToolCall, ledger: Ledger) -> dict[str, Any] | None:
         put_cache(block, call.cache, call.at, ledger)
         put_extras(block, call.extras, call.at, ledger)
     if call.namespace is not None:
-        ledger.approximate(f"{call.at or 'content'}.namespace", "namespace", "tools")
+        ledger.approximate(call.at or "content", "namespace", "tools")
     for token in call.tokens:
         ledger.drop(call.at or "content", token.kind, "state")
     return block

@@ -34,7 +34,7 @@ def encode_citation(citation: Citation, at: str, ledger: Ledger, *, answer: bool
     location = worded(citation.extras, "location") or (citation.extras or {}).get(PROTOCOL, {}).get("location")
     if isinstance(location, dict):
         return location
-    path = f"{at}.citations" if at else "citations"
+    path = at or "content"
     if not answer or (citation.url is None and citation.document is None):
         ledger.drop(path, "citation", "state", "a citation of another protocol")
         return None

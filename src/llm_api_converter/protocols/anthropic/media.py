@@ -78,9 +78,9 @@ def encode_media(media: Media, ledger: Ledger, blocks_of: BlocksOf) -> dict[str,
     else:
         for field in ("name", "context", "cite"):
             if getattr(media, field) is not None:
-                ledger.drop(f"{at}.{field}", field, "tuning")
+                ledger.drop(at, field, "tuning")
     if media.detail is not None:
-        ledger.drop(f"{at}.detail", "detail", "tuning")
+        ledger.drop(at, "detail", "tuning")
     put_cache(block, media.cache, at, ledger)
     put_extras(block, media.extras, at, ledger)
     return block
@@ -156,7 +156,7 @@ def _as_text(media: Media, data: str, media_type: str, ledger: Ledger) -> dict[s
         ledger.drop(media.at, "document", "content", f"{media_type} that is no base64 of UTF-8 text")
         return None
     if media_type != "text/plain":
-        ledger.approximate(f"{media.at}.media_type", "media_type", "tuning", f"{media_type} sent as text/plain")
+        ledger.approximate(media.at, "media_type", "tuning", f"{media_type} sent as text/plain")
     return {"type": "text", "media_type": "text/plain", "data": text}
 
 

@@ -158,5 +158,5 @@ def _encode_format(request: Request, output: OutputFormat, ledger: Ledger) -> di
     if output.description is not None and "description" not in schema:
         schema = {**schema, "description": output.description}
     if output.strict is False:
-        ledger.approximate(f"{request.path('output')}.strict", "strict", "tuning", "a schema is always enforced")
+        ledger.approximate(request.path("output"), "strict", "tuning", "a schema is always enforced")
     return {"type": "json_schema", "schema": schema}

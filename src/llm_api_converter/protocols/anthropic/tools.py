@@ -76,11 +76,11 @@ def _encode_own(tool: Tool, ledger: Ledger) -> dict[str, Any] | None:
     if tool.deferred:
         out["defer_loading"] = True
     if tool.namespace is not None:
-        ledger.approximate(f"{tool.at}.namespace", "namespace", "tools")
+        ledger.approximate(tool.at, "namespace", "tools")
         if tool.namespace_description is not None:
-            ledger.drop(f"{tool.at}.namespace.description", "namespace_description", "tools")
+            ledger.drop(tool.at, "namespace_description", "tools")
     if tool.format is not None:
-        ledger.drop(f"{tool.at}.format", "tool_format", "tools")
+        ledger.drop(tool.at, "tool_format", "tools")
     put_cache(out, tool.cache, tool.at, ledger)
     put_extras(out, tool.extras, tool.at, ledger)
     return out
@@ -109,6 +109,6 @@ def encode_choice(request: Request, has_tools: bool, ledger: Ledger) -> dict[str
     if parallel is not None and choice.mode != "none":
         out["disable_parallel_tool_use"] = not parallel
     if choice.allowed:
-        ledger.drop(request.path("tool_choice.allowed"), "allowed_tools", "tuning", "a choice among some of the tools")
+        ledger.drop(request.path("tool_choice"), "allowed_tools", "tuning", "a choice among some of the tools")
     put_extras(out, choice.extras, "tool_choice", ledger)
     return out
