@@ -159,3 +159,5 @@ class Facts(Struct, frozen=True, kw_only=True):
     reasoning_field_converse: Literal["", "thinking", "reasoning_config", "reasoning_effort", "reasoningConfig", "outputConfig"] = ""
     # Sampling fields Converse itself has not -> their place inside `additionalModelRequestFields` (dots step into objects).
     sampling_fields_converse: dict[str, str] = field(default_factory=lambda: {"top_k": "top_k"})
+    # The field of `additionalModelRequestFields` that takes beta flags; "": the model has none, flags of other protocols are dropped.
+    beta_field_converse: str = ""
