@@ -412,7 +412,9 @@ FIELDS: list[tuple[dict[str, Any], Facts, dict[str, Any], list[tuple[str, str]]]
     ({"verbosity": "low"}, Facts(), {}, [("verbosity", "dropped")]),
     ({"cache": CacheMark()}, Facts(), {}, [("cache_control", "dropped")]),
     ({"cache_key": "k"}, Facts(), {}, [("cache_key", "dropped")]),
-    ({"betas": ("a", "b")}, Facts(), {"additionalModelRequestFields": {"anthropic_beta": ["a", "b"]}}, []),
+    ({"betas": ("a", "b")}, Facts(beta_field_converse="flags"), {"additionalModelRequestFields": {"flags": ["a", "b"]}}, []),
+    ({"betas": ("a", "b")}, Facts(beta_field_converse="flags", beta_flags=("b",)), {"additionalModelRequestFields": {"flags": ["b"]}}, [("beta", "dropped")]),
+    ({"betas": ("a",)}, Facts(), {}, [("beta", "dropped")]),
     ({"extras": {P: {"guardrailConfig": {"a": 1}}, "gemini": {"odd": 1}}}, Facts(), {"guardrailConfig": {"a": 1}}, [("odd", "dropped")]),
 ]  # fmt: skip
 
@@ -430,6 +432,17 @@ def test_no_field_of_a_request_is_missing_from_the_table() -> None:
     assert {name for fields, *_ in FIELDS for name in fields} == {*Request.__struct_fields__} - elsewhere
     said = {x for fields, *_ in FIELDS for x in Sampling.__struct_fields__ if getattr(fields.get("sampling", Sampling()), x) not in (None, ())}
     assert said == {*Sampling.__struct_fields__}
+
+
+def test_refused_fields_and_those_of_a_flag_that_stays_behind_are_removed() -> None:
+    request = decode({"additionalModelRequestFields": {"a": 1, "b": 2, "anthropic_beta": ["x"]}, "guardrailConfig": {}})
+    facts = Facts(
+        refused_fields=("guardrailConfig", "missing.field"),
+        beta_flags=("x",), beta_fields={"additionalModelRequestFields.a": ("x",), "additionalModelRequestFields.b": ("y",)},
+    )  # fmt: skip
+    body, losses = encode(request, facts)
+    assert body == {"additionalModelRequestFields": {"a": 1, "anthropic_beta": ["x"]}}
+    assert [path for path, *_ in losses] == ["guardrailConfig", "additionalModelRequestFields.b"]
 
 
 def test_two_answers_cannot_be_asked_for() -> None:

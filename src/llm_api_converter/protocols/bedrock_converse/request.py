@@ -240,8 +240,7 @@ def _encode_body(request: Request, facts: Facts, ledger: Ledger) -> Json:
     if tool_config is not None:
         body["toolConfig"] = tool_config
     encode_reasoning(request, facts, body, more, ledger)
-    if request.betas:
-        more["anthropic_beta"] = list(request.betas)
+    _encode_betas(request, facts, more, ledger)
     if more:
         body[_MORE] = more
     _encode_output(request, body, ledger)
@@ -249,7 +248,41 @@ def _encode_body(request: Request, facts: Facts, ledger: Ledger) -> Json:
     _report_unsayable(request, facts, ledger)
     for key, value in unknown_extras(request.extras, PROTOCOL, "", ledger).items():
         _put_back(body, key, value)
+    _remove_refused(body, request.betas, facts, ledger)
     return body
+
+
+def _encode_betas(request: Request, facts: Facts, more: Json, ledger: Ledger) -> None:
+    """Flags go where the model takes them. A client of this protocol has put them where they belong."""
+    own = request.path("betas") == PATHS["betas"]
+    field = facts.beta_field_converse or ("anthropic_beta" if own else "")
+    flags: list[str] = []
+    for flag in request.betas:
+        if field and (facts.beta_flags is None or flag in facts.beta_flags):
+            flags.append(flag)
+        else:
+            ledger.drop(f"{request.path('betas')}.{flag}", "beta", "unknown", "a beta flag the target does not take")
+    if flags:
+        more[field] = flags
+
+
+def _remove_refused(body: Json, betas: tuple[str, ...], facts: Facts, ledger: Ledger) -> None:
+    """Fields the target refuses, and those whose beta flag does not go along."""
+    for field in facts.refused_fields:
+        _remove(body, field, ledger, "the target refuses it")
+    for field, flags in facts.beta_fields.items():
+        if not any(flag in betas and (facts.beta_flags is None or flag in facts.beta_flags) for flag in flags):
+            _remove(body, field, ledger, f"needs the beta flag {' or '.join(flags)}")
+
+
+def _remove(body: Json, path: str, ledger: Ledger, why: str) -> None:
+    home: Any = body
+    *owners, field = path.split(".")
+    for owner in owners:
+        home = home.get(owner) if isinstance(home, dict) else None
+    if isinstance(home, dict) and field in home:
+        del home[field]
+        ledger.drop(path, field, "unknown", why)
 
 
 def _put_back(body: Json, key: str, value: Any) -> None:
