@@ -33,6 +33,8 @@ from llm_api_converter.protocols.anthropic import CODEC
 
 HI = {"role": "user", "content": "hi"}
 SCHEMA = {"type": "object", "properties": {"q": {"type": "string"}}}
+TOOL = {"name": "f", "input_schema": SCHEMA}
+TOOLS = (Tool("f", schema=SCHEMA, at="tools[0]"),)
 
 
 def body(**fields: Any) -> dict[str, Any]:
@@ -226,10 +228,16 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
             )
         },
     ),
-    ({"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}, {"tool_choice": ToolChoice("auto"), "parallel_tools": False}),
-    ({"tool_choice": {"type": "any", "disable_parallel_tool_use": False}}, {"tool_choice": ToolChoice("any"), "parallel_tools": True}),
-    ({"tool_choice": {"type": "tool", "name": "f"}}, {"tool_choice": ToolChoice("one", "f")}),
-    ({"tool_choice": {"type": "none"}}, {"tool_choice": ToolChoice("none")}),
+    (
+        {"tools": [TOOL], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+        {"tools": TOOLS, "tool_choice": ToolChoice("auto"), "parallel_tools": False},
+    ),
+    (
+        {"tools": [TOOL], "tool_choice": {"type": "any", "disable_parallel_tool_use": False}},
+        {"tools": TOOLS, "tool_choice": ToolChoice("any"), "parallel_tools": True},
+    ),
+    ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "f"}}, {"tools": TOOLS, "tool_choice": ToolChoice("one", "f")}),
+    ({"tools": [TOOL], "tool_choice": {"type": "none"}}, {"tools": TOOLS, "tool_choice": ToolChoice("none")}),
 ]
 
 
@@ -403,7 +411,12 @@ UNSAID_FIELDS: list[tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]
     ({"reasoning": ReasoningAsk("adaptive", budget_tokens=9)}, {"thinking": {"type": "adaptive"}}, [("reasoning_budget", "tuning")]),
     ({"reasoning": ReasoningAsk("on", show="full")}, {"thinking": {"type": "adaptive", "display": "summarized"}}, [("reasoning_display", "tuning")]),
     ({"reasoning": ReasoningAsk(effort="low", show="none")}, {"output_config": {"effort": "low"}}, [("reasoning_display", "tuning")]),
-    ({"tool_choice": ToolChoice("any", allowed=("f",))}, {"tool_choice": {"type": "any"}}, [("allowed_tools", "tuning")]),
+    (
+        {"tools": TOOLS, "tool_choice": ToolChoice("any", allowed=("f",))}, {"tools": [TOOL], "tool_choice": {"type": "any"}},
+        [("allowed_tools", "tuning")],
+    ),
+    ({"tool_choice": ToolChoice("auto")}, {}, []),
+    ({"tool_choice": ToolChoice("one", "f")}, {}, [("tool_choice", "tuning")]),
     ({"parallel_tools": False, "tools": (Tool("f", schema=SCHEMA),)}, {"tools": [{"name": "f", "input_schema": SCHEMA}], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}, []),
     ({"parallel_tools": True}, {}, []),
     ({"tools": (Tool("f"),)}, {"tools": [{"name": "f", "input_schema": {"type": "object"}}]}, []),
@@ -440,6 +453,19 @@ def test_thinking_of_other_issuers() -> None:
     assert (written["messages"][0]["content"], losses) == ([{"type": "thinking", "thinking": "hm", "signature": "s"}], [])
     written, losses = encoded(user(Reasoning("hm", at=AT)), Facts(reasoning_unsigned=True))
     assert (written["messages"][0]["content"], losses) == ([{"type": "thinking", "thinking": "hm", "signature": ""}], [])
+
+
+def test_results_of_one_turn_stand_in_one_message() -> None:
+    def result(id: str, *more: Part) -> Message:
+        return Message("user", (ToolResult(id, (Text("ok", at="x.content"),)), *more))
+
+    calls = Message("assistant", (ToolCall("1", "f"), ToolCall("2", "f"), ToolCall("3", "f")))
+    request = Request("m", (Message("user", (Text("hi"),)), calls, result("1"), result("2"), result("3", Text("and")), Message("user", (Text("go"),))))
+    written, losses = encoded(request)
+    assert [[block["type"] for block in message["content"]] for message in written["messages"]] == [
+        ["text"], ["tool_use"] * 3, ["tool_result"] * 3 + ["text"], ["text"],
+    ]
+    assert losses == []
 
 
 def test_a_message_that_lost_everything_is_left_out() -> None:

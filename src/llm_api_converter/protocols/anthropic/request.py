@@ -151,12 +151,11 @@ def _put_content(body: Json, request: Request, facts: Facts, ledger: Ledger) -> 
         system = _encode_system(messages[:turns], side)
         if system:
             body["system"] = system
-    written = [_encode_message(message, side) for message in messages[turns:]]
-    body["messages"] = [message for message in written if message is not None]
+    body["messages"] = _encode_messages(messages[turns:], side)
     tools = encode_tools(request, ledger)
     if tools:
         body["tools"] = tools
-    choice = encode_choice(request, bool(tools), ledger)
+    choice = encode_choice(request, bool(tools) or "mcp_servers" in (request.extras or {}).get(PROTOCOL, {}), ledger)
     if choice is not None:
         body["tool_choice"] = choice
     if request.reasoning is not None or request.output is not None:
@@ -182,6 +181,28 @@ def _encode_system(messages: Sequence[Message], side: Side) -> str | list[Json]:
             else:
                 blocks += block
     return blocks
+
+
+def _encode_messages(messages: Sequence[Message], side: Side) -> list[Json]:
+    """Turns. Results that follow each other as turns of their own become one turn: all results of a turn's calls must stand together."""
+    out: list[Json] = []
+    for message in messages:
+        written = _encode_message(message, side)
+        if written is None:
+            continue
+        if message.role == "user" and out and _goes_on(out[-1], written):
+            out[-1]["content"] += written["content"]
+        else:
+            out.append(written)
+    return out
+
+
+def _goes_on(before: Json, written: Json) -> bool:
+    """Does a turn that begins with a result follow one of nothing but results?"""
+    content, results = written["content"], before["content"]
+    if type(content) is not list or type(results) is not list or not content or content[0]["type"] != "tool_result":
+        return False
+    return before["role"] == "user" and len(before) == len(written) == 2 and all(block["type"] == "tool_result" for block in results)
 
 
 def _encode_message(message: Message, side: Side) -> Json | None:

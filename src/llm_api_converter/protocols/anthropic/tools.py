@@ -99,10 +99,17 @@ def _encode_provider(tool: ProviderTool, ledger: Ledger) -> dict[str, Any] | Non
 
 
 def encode_choice(request: Request, has_tools: bool, ledger: Ledger) -> dict[str, Any] | None:
-    """The choice and the parallel switch -> `tool_choice`. Parallel calls are allowed unless it says otherwise."""
+    """The choice and the parallel switch -> `tool_choice`, which may stand beside tools only.
+
+    Parallel calls are allowed unless it says otherwise.
+    """
     choice, parallel = request.tool_choice, request.parallel_tools
+    if not has_tools:
+        if choice is not None and choice.mode in ("any", "one"):
+            ledger.drop(request.path("tool_choice"), "tool_choice", "tuning", "there is no tool to choose")
+        return None
     if choice is None:
-        return {"type": "auto", "disable_parallel_tool_use": True} if parallel is False and has_tools else None
+        return {"type": "auto", "disable_parallel_tool_use": True} if parallel is False else None
     out: dict[str, Any] = {"type": CHOICE_OUT[choice.mode]}
     if choice.mode == "one":
         out["name"] = choice.name
