@@ -78,8 +78,9 @@ def decode_cache_point(value: Any) -> CacheMark | None:
     """`{type: default, ttl?}` -> CacheMark; None for any other cache point."""
     if value == {"type": "default"}:
         return CacheMark()
-    if type(value) is dict and value.keys() == {"type", "ttl"} and value["type"] == "default" and value["ttl"] in TTL_IN:
-        return CacheMark(TTL_IN[value["ttl"]])
+    if type(value) is dict and value.keys() == {"type", "ttl"} and value["type"] == "default" and type(value["ttl"]) is str:
+        ttl_s = TTL_IN.get(value["ttl"])
+        return None if ttl_s is None else CacheMark(ttl_s)
     return None
 
 

@@ -67,7 +67,10 @@ class StreamDecoder:
         if self._over:
             return out
         if self._finish is not None:
-            self._end(out)
+            try:
+                self._end(out)
+            except ApiError as broken:
+                self._fail(ApiError("upstream_failed", f"the last frames of the upstream cannot be read: {broken.message}"), out)
             return out
         message = _INCOMPLETE
         try:
@@ -104,7 +107,7 @@ class StreamDecoder:
             out.append(Begin("", "", extras={PROTOCOL: extras} if extras else None))
 
     def _message_start(self, payload: bytes, out: list[Event]) -> None:
-        start = decode_json(payload)
+        start = Fields(decode_json(payload), "messageStart").rest()
         self._begin(out, {f"output.message.{k}": v for k, v in start.items() if k not in ("role", "p")})
 
     def _block_start(self, payload: bytes, out: list[Event]) -> None:
@@ -199,17 +202,22 @@ class StreamDecoder:
         self._close(index, out)
 
     def _message_stop(self, payload: bytes, out: list[Event]) -> None:
-        stop = decode_json(payload)
+        f = Fields(decode_json(payload), "messageStop")
         self._begin(out)
+        self._close_all(out)
+        f.take("p")
+        self._finish = f.text("stopReason") or ""
+        self._extras.update(f.rest())
+        if self._metadata:
+            self._end(out)
+
+    def _close_all(self, out: list[Event]) -> None:
+        """Parts whose stop never came are over, too."""
         for index in [*self._held]:
             held = self._held.pop(index)
             self._open(index, held[0], _whole(*held), out)
         for index in [*self._parts]:
             self._close(index, out)
-        self._finish = str(stop.get("stopReason") or "")
-        self._extras.update({key: value for key, value in stop.items() if key not in ("stopReason", "p") and value is not None})
-        if self._metadata:
-            self._end(out)
 
     def _usage(self, payload: bytes, out: list[Event]) -> None:
         f = Fields(decode_json(payload), "metadata")
@@ -225,6 +233,7 @@ class StreamDecoder:
 
     def _end(self, out: list[Event]) -> None:
         self._over = True
+        self._close_all(out)
         tier = None
         named = self._extras.get("serviceTier")
         if isinstance(named, dict) and named.keys() == {"type"} and isinstance(named["type"], str):

@@ -46,6 +46,7 @@ def _decode_tool(entry: Any, at: str, tools: list[Tool | ProviderTool]) -> None:
             return
     system = entry.get("systemTool")
     name = system.get("name") if type(system) is dict else None
+    name = name if type(name) is str else None
     tools.append(ProviderTool(SYSTEM_TOOLS.get(name or "", "other"), PROTOCOL, entry, name, at=at))
 
 
