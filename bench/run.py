@@ -33,6 +33,7 @@ from servers import (
 WORK = ROOT / "build" / "bench"
 RESULTS = ROOT / "bench" / "RESULTS.md"
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+IDLE_LOAD = 0.5
 PACKAGES = ("llm-api-converter", "uvicorn", "uvloop", "httptools", "aiohttp", "msgspec")
 
 
@@ -64,13 +65,14 @@ def main() -> int:
             raise BenchError(f"No such target: {', '.join(unknown)}. Known: {', '.join(TARGETS)}")
         tools = find_tools()
         check_machine()
+        load = _load()
         perf = prepare(WORK, tools)
         rows = _measure(perf, names, options)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
     results = report.medians(rows)
-    text = report.markdown(results, _facts(options))
+    text = report.markdown(results, _facts(options, load))
     print(text)
     out = WORK / "RESULTS.md" if options.quick or options.only else RESULTS
     out.write_text(text)
@@ -112,11 +114,20 @@ def _measure(perf: Path, names: list[str], options: argparse.Namespace) -> list[
     return [json.loads(line) for line in rows.read_text().splitlines()]
 
 
-def _facts(options: argparse.Namespace) -> dict[str, str]:
+def _load() -> float:
+    """The machine's load before the measurement. Work of others spoils it: paced chunks above all, which then come in bursts."""
+    load = os.getloadavg()[0]
+    if load > IDLE_LOAD:
+        print(f"The machine is not idle (load {load:.1f}): the numbers will not be good.", file=sys.stderr)
+    return load
+
+
+def _facts(options: argparse.Namespace, load: float) -> dict[str, str]:
     """What a reader must know to judge or repeat the numbers."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{_cpu()}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}",
+        "load before": f"{load:.2f}" + (" (not idle: repeat these numbers before quoting them)" if load > IDLE_LOAD else ""),
         "versions": ", ".join([f"Python {platform.python_version()}", *_versions(), _first_line(["nginx", "-v"])]),
         "commit": _first_line(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]),
         "command": " ".join(["python", "bench/run.py", *sys.argv[1:]]),
