@@ -26,7 +26,6 @@ FINISH_OUT: dict[FinishReason, str] = {
 }
 # Answers with numbers for enum words (`$alt=json;enum-encoding=int`); from 6 on Google's two APIs disagree.
 _FINISH_NUMBERS = {0: "FINISH_REASON_UNSPECIFIED", 1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
-SERVICE_TIERS = frozenset({"standard", "flex", "priority"})
 
 
 def decode_finish(word: str | int | None, message: str | None, called: bool) -> Finish:
@@ -61,9 +60,11 @@ def decode_usage(value: Any) -> Usage | None:
     if not counts:
         return None
     thoughts = counts.get("thoughtsTokenCount")
+    given = counts.get("promptTokenCount", 0) + counts.get("toolUsePromptTokenCount", 0)
     return Usage(
-        counts.get("promptTokenCount", 0) + counts.get("toolUsePromptTokenCount", 0),
-        counts.get("candidatesTokenCount", 0) + (thoughts or 0),
+        given,
+        # Vertex may leave the thoughts out and still have them in the total.
+        max(counts.get("candidatesTokenCount", 0) + (thoughts or 0), counts.get("totalTokenCount", 0) - given),
         cache_read=counts.get("cachedContentTokenCount"), reasoning=thoughts, protocol=PROTOCOL,
         raw={name: count for name, count in value.items() if count is not None},
     )
@@ -75,7 +76,7 @@ def decode_service_tier(value: Any) -> str | None:
     return tier if type(tier) is str else None
 
 
-def encode_usage(usage: Usage, service_tier: str | None) -> Json:
+def encode_usage(usage: Usage) -> Json:
     """Usage -> `usageMetadata`; Google's own object as it came."""
     if usage.protocol == PROTOCOL and usage.raw is not None:
         return usage.raw
@@ -85,6 +86,4 @@ def encode_usage(usage: Usage, service_tier: str | None) -> Json:
     if usage.cache_read is not None:
         out["cachedContentTokenCount"] = usage.cache_read
     out["totalTokenCount"] = usage.input_total + usage.output_total
-    if service_tier in SERVICE_TIERS:
-        out["serviceTier"] = service_tier
     return out

@@ -17,7 +17,7 @@ from ...hub.response import Finish, Response
 from ..base import Answer, Json
 from .errors import decode_status, find_error
 from .grounding import GroundingWriter, with_citations
-from .outcome import SERVICE_TIERS, decode_blocked, decode_finish, decode_service_tier, decode_usage, encode_finish, encode_usage
+from .outcome import decode_blocked, decode_finish, decode_service_tier, decode_usage, encode_finish, encode_usage
 from .parts import MINTED, CallIds, decode_part, parts_list
 from .spelling import PROTOCOL, REALM, GeminiFields
 from .written import PartWriter
@@ -85,10 +85,11 @@ def encode_end(response: Response, parts: list[Json], grounding: GroundingWriter
     if response.finish.stop_sequence is not None:
         ledger.drop("stop_sequence", "stop_sequence", "tuning", "Gemini does not say which one matched")
     if response.usage is not None:
-        out["usageMetadata"] = encode_usage(response.usage, response.service_tier)
+        out["usageMetadata"] = encode_usage(response.usage)
         if response.usage.cache_write:
             ledger.drop("usage.cache_write", "cache_write", "tuning", "counted as input")
-    if response.service_tier is not None and (response.usage is None or response.service_tier not in SERVICE_TIERS):
+    if response.service_tier is not None and (response.usage is None or response.usage.protocol != PROTOCOL):
+        # Google's own answers have it inside the usage, where its SDK's types refuse it: only passed on, never added.
         ledger.drop("service_tier", "service_tier", "tuning")
     out["modelVersion"] = answer.model
     out["responseId"] = response.id or answer.new_id("")
@@ -148,12 +149,12 @@ def _decode(fields: GeminiFields) -> Response:
         if word is None and not parts:
             raise ApiError("upstream_incomplete", "the upstream's answer has neither content nor a finish reason")
         called = any(isinstance(part, ToolCall) and part.runs == "client" for part in parts)
-        finish = decode_finish(word, message, called)
+        finish: Finish = decode_finish(word, message, called)
     else:
         feedback = fields.take("promptFeedback")
         if not _blocked(feedback):
             raise ApiError("upstream_failed", "the upstream's answer has no candidates")
-        finish: Finish = decode_blocked(feedback)  # type: ignore[no-redef]
+        finish = decode_blocked(feedback)
         left["promptFeedback"] = feedback
     left.update(fields.rest())
     counted = decode_usage(usage)

@@ -23,6 +23,7 @@ PROVIDER_TOOL_IN = {
     "fileSearch": "file_search", "computerUse": "computer", "googleMaps": "maps", "mcpServers": "mcp", "retrieval": "other",
 }
 CHOICE_IN = {"AUTO": "auto", "ANY": "any", "NONE": "none", "VALIDATED": "auto", "MODE_UNSPECIFIED": "auto"}
+_RAW_INPUT: dict[str, Any] = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 CHOICE_OUT = {"auto": "AUTO", "any": "ANY", "none": "NONE", "one": "ANY"}
 
 
@@ -91,7 +92,7 @@ def encode_choice(request: Request, ledger: Ledger) -> Json | None:
     own = own | (choice.extras or {}).get(wording(PROTOCOL), {})
     out: Json = {"mode": CHOICE_OUT[choice.mode], **own}
     allowed = [choice.name] if choice.mode == "one" and choice.name else list(choice.allowed)
-    if allowed:
+    if allowed and choice.mode != "none":
         if choice.mode == "auto" and "mode" not in own:
             out["mode"] = "VALIDATED"
         out["allowedFunctionNames"] = allowed
@@ -129,14 +130,14 @@ def _encode_function(tool: Tool, facts: Facts, ledger: Ledger) -> Json:
     out: Json = {"name": tool.name}
     if tool.description is not None:
         out["description"] = tool.description
-    if tool.schema is not None:
+    schema = _RAW_INPUT if tool.custom else tool.schema
+    if schema is not None:
         if facts.schema_dialect == "openapi":
-            out["parameters"] = encode_schema(tool.schema)
+            out["parameters"] = encode_schema(schema)
         else:
-            out["parametersJsonSchema"] = tool.schema
+            out["parametersJsonSchema"] = schema
     if tool.custom:
         ledger.emulate(tool.at, "custom_tool", "tools", "the raw input is the argument `input`")
-        out["parametersJsonSchema"] = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
         if tool.format is not None:
             ledger.drop(f"{tool.at}.format", "format", "tools")
     if tool.strict:
