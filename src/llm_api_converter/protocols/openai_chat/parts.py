@@ -297,7 +297,9 @@ def _encode_source(part: Media) -> dict[str, Any] | None:
     """The part's own object; None where Chat has no form for this source."""
     match part.source:
         case FileRef(realm, file_id):
-            return {"type": "file", "file": {"file_id": file_id}} if realm in FILE_REALMS else None
+            if realm not in FILE_REALMS:
+                return None
+            return {"type": "file", "file": {"file_id": file_id} if part.name is None else {"file_id": file_id, "filename": part.name}}
         case Inline(data) if part.kind == "audio":
             media_type = part.media_type or "audio/wav"
             return {"type": "input_audio", "input_audio": {"data": data, "format": AUDIO_OUT.get(media_type, media_type[6:])}}

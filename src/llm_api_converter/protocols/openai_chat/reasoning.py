@@ -130,7 +130,7 @@ def _decode_details(details: list[Any], text: str, path: str, at: str) -> list[R
                 tokens.append(decode_token(word, data, item_id, form))
                 run.sealed = True
         extras.update(f.rest())
-    return [
+    read = [
         Reasoning(
             "".join(texts), summary, tuple(tokens), bool(tokens) and tokens[0].kind == "redacted" and not any(texts),
             extras={PROTOCOL: extras} if extras else None, at=where,
@@ -138,6 +138,25 @@ def _decode_details(details: list[Any], text: str, path: str, at: str) -> list[R
         for texts, tokens, summary, where, extras in parts
         if tokens or extras or any(texts)
     ]  # fmt: skip
+    return _with_gaps(read, text, at) if text and has_text else read
+
+
+def _with_gaps(parts: list[Reasoning], text: str, at: str) -> list[Reasoning]:
+    """What only the plain text holds, between the entries' texts. Entries that are worded otherwise stand alone."""
+    out: list[Reasoning] = []
+    end = 0
+    for part in parts:
+        start = text.find(part.text, end)
+        if start < 0:
+            return parts
+        if start > end and part.text:
+            out.append(Reasoning(text[end:start], at=at))
+            end = start
+        out.append(part)
+        end += len(part.text)
+    if end < len(text):
+        out.append(Reasoning(text[end:], at=at))
+    return out
 
 
 def _decode_block(value: Any, at: str) -> Reasoning:

@@ -220,7 +220,7 @@ class Written:
             case Refusal(text):
                 self.refused = True
                 unknown_extras(part.extras, PROTOCOL, part.at, self._ledger)
-                return [("refusal", text)]
+                return [("refusal", text)] if text else []
             case Media():
                 return self.media(part)
             case _:

@@ -239,10 +239,10 @@ class ChatStreamDecoder:
             self._detail(detail, text is None, out)
 
     def _detail(self, detail: Detail, alone: bool, out: list[Event]) -> None:
-        """One entry. `alone`: no plain text came with it; it may then repeat, with its state, what has been streamed plain."""
+        """One entry. `alone`: no plain text came with it; it may then repeat, with its state, what was streamed."""
         kind = detail.type or TEXT
         text = detail.text or detail.summary
-        if alone and text and self._flow == "reasoning" and not self._run.kind and not self._run.sealed and text == "".join(self._thought):
+        if alone and text and self._flow == "reasoning" and not self._run.kind and not self._run.sealed and "".join(self._thought).endswith(text):
             text = None
         if kind not in (TEXT, SUMMARY, ENCRYPTED):
             entry = {k: v for k, v in msgspec.to_builtins(detail).items() if v is not None}
