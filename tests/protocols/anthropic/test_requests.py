@@ -193,7 +193,7 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"stream": True}, {"stream": True}),
     ({"metadata": {"user_id": "u"}}, {"user": "u"}),
     ({"metadata": {"user_id": "u", "team": "t"}}, {"user": "u", "extras": {"anthropic": {"metadata.team": "t"}}}),
-    ({"service_tier": "standard_only"}, {"service_tier": "standard_only"}),
+    ({"service_tier": "standard_only"}, {"service_tier": "default"}),
     ({"cache_control": {"type": "ephemeral", "ttl": "5m"}}, {"cache": CacheMark(300)}),
     ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, {"reasoning": ReasoningAsk("on", budget_tokens=2048)}),
     ({"thinking": {"type": "adaptive", "display": "summarized"}}, {"reasoning": ReasoningAsk("adaptive", show="summary")}),

@@ -28,8 +28,9 @@ MAX_TOKENS_DEFAULT = 4096
 """Sent where neither the client nor the facts give a limit: the protocol demands one."""
 
 ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
-TIER_OUT = {"auto": "auto", "standard_only": "standard_only", "default": "standard_only", "standard": "standard_only"}
-"""Service tiers of other protocols that mean one of ours."""
+# Neutral service tiers are OpenAI's words.
+TIER_IN = {"standard_only": "default"}
+TIER_OUT = {"auto": "auto", "default": "standard_only"}
 
 # Fields of a counting request beside those of the content itself.
 COUNTED = frozenset({"context_management", "mcp_servers", "speed", "user_profile_id", "workspace_id", "billing_policy", "compaction"})
@@ -87,12 +88,12 @@ def _decode(body: Any, model: str | None, stream: bool | None, headers: Mapping[
     reasoning, output, legacy = decode_options(f)
     sampling = Sampling(f.number("temperature"), f.number("top_p"), f.whole("top_k"), stop=f.strings("stop_sequences"))
     streams, user, cache = f.flag("stream"), _decode_user(f), take_cache(f)
-    tier, betas = f.text("service_tier"), _decode_betas(f, headers)
+    tier, betas = f.text("service_tier") or "", _decode_betas(f, headers)
     f.take("anthropic_version")
     return Request(
         model if model is not None else name, messages, tools, choice, parallel, max_tokens, sampling, reasoning, output,
-        stream=bool(streams) if stream is None else stream, service_tier=tier, user=user, cache=cache, betas=betas,
-        extras=f.extras(PROTOCOL), paths=LEGACY_PATHS if legacy else PATHS,
+        stream=bool(streams) if stream is None else stream, service_tier=TIER_IN.get(tier, tier) or None, user=user, cache=cache,
+        betas=betas, extras=f.extras(PROTOCOL), paths=LEGACY_PATHS if legacy else PATHS,
     )
 
 

@@ -23,7 +23,7 @@ from ..fields import Fields
 from .blocks import decode_block
 from .citations import decode_citation
 from .errors import error_of
-from .usage import decode_finish, decode_usage
+from .usage import decode_finish, decode_tier, decode_usage
 from .wire import PROTOCOL, REALM, BlockDelta, DeltaFrame
 
 _delta_frame = msgspec.json.Decoder(DeltaFrame).decode
@@ -137,9 +137,8 @@ class StreamDecoder:
         self._begun = True
         for known in ("type", "role", "stop_reason", "stop_sequence", "stop_details"):
             f.take(known)
-        content, tier = f.array("content"), usage.get("service_tier")
-        id, model = f.text("id") or "", f.text("model") or ""
-        out.append(Begin(id, model, service_tier=tier if isinstance(tier, str) else None, extras=f.extras(PROTOCOL)))
+        content, id, model = f.array("content"), f.text("id") or "", f.text("model") or ""
+        out.append(Begin(id, model, service_tier=decode_tier(usage), extras=f.extras(PROTOCOL)))
         self._see_usage(usage, out)
         for block in content or ():
             self._start(None, block, out)

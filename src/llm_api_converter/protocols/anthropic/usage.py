@@ -34,8 +34,9 @@ FINISH_OUT: dict[FinishReason, str] = {
     "other": "end_turn",
 }
 
-TIER_OUT = {"standard": "standard", "priority": "priority", "batch": "batch", "default": "standard", "standard_only": "standard"}
-"""Service tiers as an answer names them; `default` is OpenAI's word for the standard one."""
+# Neutral service tiers are OpenAI's words.
+TIER_IN = {"standard": "default"}
+TIER_OUT = {"default": "standard", "priority": "priority", "batch": "batch"}
 
 START_ONLY = frozenset({"cache_creation", "service_tier", "inference_geo", "speed"})
 """Fields of usage that stand in `message_start` only; the others are repeated, exact, in `message_delta`."""
@@ -84,6 +85,12 @@ def encode_usage(usage: Usage, service_tier: str | None, ledger: Ledger) -> dict
 def estimated(input_tokens: int) -> Usage:
     """What is shown while, or because, nothing exact is known."""
     return Usage(input_total=input_tokens)
+
+
+def decode_tier(usage: Any) -> str | None:
+    """`usage.service_tier` -> the neutral word of the tier that served the answer."""
+    tier = usage.get("service_tier") if isinstance(usage, dict) else None
+    return TIER_IN.get(tier, tier) if isinstance(tier, str) else None
 
 
 def decode_finish(word: Any, stop_sequence: Any, details: Any, called: bool) -> Finish:
