@@ -33,12 +33,22 @@ _STRICT = frozenset({
     "additionalProperties", "items", "default", "nullable", "propertyOrdering",
 })  # fmt: skip
 _STRICT_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"})
+_RULES = frozenset({
+    "patternProperties", "propertyNames", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies", "contains",
+    "minContains", "maxContains", "uniqueItems", "multipleOf", "unevaluatedProperties", "unevaluatedItems", "additionalItems",
+    "contentEncoding", "contentMediaType", "format", "enum", "const", "minLength", "maxLength", "pattern", "minimum", "maximum",
+    "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "prefixItems", "minProperties", "maxProperties", "oneOf", "anyOf",
+    "allOf",
+})  # fmt: skip
+"""Keywords worth telling in words. Others (`deprecated`, a vendor's own, a field that strayed in) rule nothing and only go."""
 _OF_TYPE = {
     "minLength": "string", "maxLength": "string", "pattern": "string", "format": "string", "minimum": "number", "maximum": "number",
     "items": "array", "minItems": "array", "maxItems": "array", "properties": "object", "required": "object",
     "additionalProperties": "object", "minProperties": "object", "maxProperties": "object", "propertyOrdering": "object",
 }  # fmt: skip
 """Keywords that rule one type of value only."""
+_SHAPES = {"properties": (dict,), "items": (dict, list), "anyOf": (list,), "additionalProperties": (bool, dict), "type": (str, list)}
+"""What the keywords that hold schemas may be."""
 
 
 def fit_schemas(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
@@ -73,6 +83,25 @@ def _told(schema: Json, rules: Json) -> None:
         schema["description"] = f"{before}\n\n{words}" if isinstance(before, str) and before else words
 
 
+def _tell(ledger: Ledger, key: str, value: Any, at: str, rules: Json) -> None:
+    """A keyword the dialect has not: its rule is kept for the description, or it goes."""
+    if key in _RULES:
+        rules[key] = value
+        ledger.approximate(at, key, "tuning", "told in the description: the target's schemas have no such rule")
+    else:
+        ledger.drop(at, key, "tuning", "the target's schemas have no such keyword")
+
+
+def _one_of(value: Any, names: Any) -> bool:
+    """Is this one of the names? Schemas come from anywhere: anything may stand in any place."""
+    return type(value) is str and type(names) in (dict, frozenset) and value in names
+
+
+def _format_fits(value: Any, kind: Any) -> bool:
+    """Text has two formats in Gemini's subset; those of numbers are taken as they are."""
+    return kind in ("integer", "number") or _one_of(value, _OPENAPI_STRING_FORMATS)
+
+
 class _OpenApi:
     """One schema document in Gemini's subset."""
 
@@ -104,15 +133,17 @@ class _OpenApi:
                 if type(value) is not bool and not self._fits(value):
                     return False
             elif key == "type":
-                if type(value) is list and len([kind for kind in value if kind != "null"]) != 1:
+                if type(value) is list and (len(value) != 1 + value.count("null") or not all(type(kind) is str for kind in value)):
+                    return False
+                if type(value) not in _SHAPES["type"]:
                     return False
             elif key == "enum":
-                if type(value) is not list or not all(type(item) is str or item is None for item in value):
+                if type(value) is not list or not value or not all(type(item) is str or item is None for item in value):
                     return False
             elif key == "format":
-                if schema.get("type") == "string" and value not in _OPENAPI_STRING_FORMATS:
+                if not _format_fits(value, schema.get("type")):
                     return False
-            elif key == "required" and (type(value) is not list or not all(name in (schema.get("properties") or {}) for name in value)):
+            elif key == "required" and (type(value) is not list or not all(_one_of(name, schema.get("properties")) for name in value)):
                 return False
         return True
 
@@ -145,19 +176,17 @@ class _OpenApi:
                 self._enum(value if key == "enum" else [value], schema, at, out, rules)
             elif key in ("exclusiveMinimum", "exclusiveMaximum"):
                 self._bound(key, value, schema, at, out)
-            elif key == "format" and schema.get("type") == "string" and value not in _OPENAPI_STRING_FORMATS:
-                self._tell(key, value, at, rules)
+            elif key == "format" and not _format_fits(value, schema.get("type")):
+                _tell(self.ledger, key, value, at, rules)
+            elif key in _SHAPES and type(value) not in _SHAPES[key]:
+                self.ledger.drop(at, key, "tuning", "not what a schema may hold there")
             elif key in _OPENAPI:
                 out[key] = value
             elif key != "$ref":
-                self._tell(key, value, at, rules)
+                _tell(self.ledger, key, value, at, rules)
         self._required(out, path)
         _told(out, rules)
         return self._one_type(out)
-
-    def _tell(self, key: str, value: Any, at: str, rules: Json) -> None:
-        rules[key] = value
-        self.ledger.approximate(at, key, "tuning", "told in the description: the target has no such rule")
 
     def _resolved(self, schema: Json, path: str, refs: tuple[str, ...]) -> tuple[Json, tuple[str, ...]]:
         """A reference written out; fields beside it win. A schema inside itself becomes any object."""
@@ -218,10 +247,11 @@ class _OpenApi:
 
     def _enum(self, values: Any, schema: Json, at: str, out: Json, rules: Json) -> None:
         """Values as text; `{"type": "integer", "enum": ["1"]}` is how the subset writes numbers. Others are told in words."""
-        if type(values) is not list:
+        if type(values) is not list or not values:
+            self.ledger.drop(at, "enum", "tuning", "not what a schema may hold there")
             return
         if any(type(value) in (bool, dict, list) for value in values):
-            self._tell("enum", values, at, rules)
+            _tell(self.ledger, "enum", values, at, rules)
             return
         if any(type(value) in (int, float) for value in values):
             self.ledger.approximate(at, "enum", "tuning", "numbers are sent as text")
@@ -251,8 +281,7 @@ class _OpenApi:
         names = out.get("required")
         if names is None:
             return
-        known = out.get("properties") or {}
-        kept = [name for name in names if type(name) is str and name in known] if type(names) is list else []
+        kept = [name for name in names if _one_of(name, out.get("properties"))] if type(names) is list else []
         if kept != names:
             self.ledger.approximate(f"{path}.required", "required", "tuning", "it names properties that are not described")
         if kept:
@@ -265,9 +294,9 @@ class _OpenApi:
         kinds = out.get("type")
         if type(kinds) is not list:
             return out
-        real = [kind for kind in kinds if kind != "null"]
+        real = [kind for kind in kinds if type(kind) is str and kind != "null"]
         if len(real) == 1:
-            return out
+            return out if len(kinds) == 1 + kinds.count("null") else {**out, "type": real[0]}
         if not real:
             return {**out, "type": "null"}
         shared = {key: value for key, value in out.items() if key in ("title", "description", "default", "nullable", "example")}
@@ -311,7 +340,7 @@ class _Strict:
                 if name in _STRICT:
                     out[name] = [self._schema(inner, f"{at}[{index}]") for index, inner in enumerate(value)]
                 else:
-                    self._tell(key, value, at, rules)
+                    _tell(self.ledger, key, value, at, rules)
             elif key == "items" and type(value) is dict:
                 out[key] = self._schema(value, at)
             elif key == "additionalProperties":
@@ -320,18 +349,14 @@ class _Strict:
                 out[key] = False
             elif key in ("$schema", "$id", "$comment", "examples"):
                 continue
-            elif key in _STRICT or (key == "format" and value in _STRICT_FORMATS) or (key == "minItems" and value in (0, 1)):
+            elif key in _STRICT or (key == "format" and _one_of(value, _STRICT_FORMATS)) or (key == "minItems" and value in (0, 1)):
                 out[key] = value
             else:
-                self._tell(key, value, at, rules)
+                _tell(self.ledger, key, value, at, rules)
         if _is_object(out):
             out.setdefault("additionalProperties", False)
         _told(out, rules)
         return out
-
-    def _tell(self, key: str, value: Any, at: str, rules: Json) -> None:
-        rules[key] = value
-        self.ledger.approximate(at, key, "tuning", "told in the description: strict output has no such rule")
 
 
 def _is_object(schema: Json) -> bool:
