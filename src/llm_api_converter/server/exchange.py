@@ -1,7 +1,7 @@
 """What one request carries along from its first byte to its log line."""
 
 from collections.abc import Mapping
-from secrets import token_hex
+from random import Random
 from typing import Any
 
 from msgspec import Struct
@@ -96,9 +96,12 @@ def _request_id(given: bytes | None) -> str:
         text = given.decode("latin-1")
         if text.isascii() and text.replace("-", "").replace("_", "").isalnum():
             return text
-    return "req_" + token_hex(12)
+    return new_id("req_")
+
+
+_random_bits = Random().getrandbits  # seeded by the system; ids must be unique, not secret
 
 
 def new_id(prefix: str) -> str:
     """A fresh id such as `msg_5f0c...`."""
-    return prefix + token_hex(12)
+    return f"{prefix}{_random_bits(96):024x}"

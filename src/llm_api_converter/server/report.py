@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 
+import msgspec
+
 REPORT_LIMIT = 4096
 _ROOM = 16  # for `,{"more":NNNN}]`
 
@@ -11,6 +13,9 @@ def report_header(losses: Sequence[dict[str, str]]) -> bytes:
     """b"" where nothing was lost."""
     if not losses:
         return b""
+    whole = msgspec.json.encode(losses)
+    if len(whole) <= REPORT_LIMIT and whole.isascii():
+        return whole
     out, size = [], 2
     for n, loss in enumerate(losses):
         item = json.dumps(loss, separators=(",", ":"))

@@ -28,7 +28,7 @@ def serve(config: Config, config_path: Path | None = None) -> None:
     common = {
         "host": config.server.host, "port": config.server.port, "loop": "uvloop", "http": "httptools", "ws": "websockets-sansio",
         "lifespan": "on", "access_log": False, "log_level": "warning", "server_header": False, "timeout_keep_alive": 75,
-        "timeout_graceful_shutdown": GRACE_S,
+        "timeout_graceful_shutdown": GRACE_S, "proxy_headers": False,
     }
     if config.server.workers == 1:
         gateway, writer = _gateway(config, Metrics())

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -92,6 +93,12 @@ class HttpAnswer:
         self._response.close()
 
 
+def _proxy(url: URL) -> str | None:
+    if url.host is None or proxy_bypass(url.host):
+        return None
+    return getproxies().get(url.scheme)
+
+
 class Client:
     """One connection pool for a worker. `connections` is its limit per upstream host (0: none)."""
 
@@ -105,10 +112,9 @@ class Client:
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=idle_timeout_s),
-            trust_env=True,
             read_bufsize=256 * 1024,
         )
-        self._urls: dict[str, URL] = {}
+        self._urls: dict[str, tuple[URL, str | None]] = {}
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], upstream: str) -> UpstreamAnswer:
         """Send one request. Returns at the answer's headers; raises `ApiError`."""
@@ -119,19 +125,22 @@ class Client:
         return await self._send("GET", url, None, headers, upstream)
 
     async def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], upstream: str) -> UpstreamAnswer:
+        address, proxy = self._address(url)
         try:
-            response = await self._session.request(method, self._url(url), data=body, headers=headers, allow_redirects=False)
+            response = await self._session.request(method, address, data=body, headers=headers, allow_redirects=False, proxy=proxy)
         except _CAUGHT as error:
             raise failure(error, upstream) from error
         return HttpAnswer(response, upstream)
 
-    def _url(self, url: str) -> URL:
-        parsed = self._urls.get(url)
-        if parsed is None:
+    def _address(self, url: str) -> tuple[URL, str | None]:
+        """A URL parsed, and the proxy the environment names for it (HTTPS_PROXY, NO_PROXY, ...); looked up once a URL."""
+        known = self._urls.get(url)
+        if known is None:
             if len(self._urls) > 4096:
                 self._urls.clear()
-            parsed = self._urls[url] = URL(url, encoded=True)
-        return parsed
+            parsed = URL(url, encoded=True)
+            known = self._urls[url] = parsed, _proxy(parsed)
+        return known
 
     async def close(self) -> None:
         """Close every pooled connection."""
