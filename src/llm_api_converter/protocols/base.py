@@ -103,6 +103,14 @@ class DecodeEmbedRequest(Protocol):
         """`body` is any JSON value."""
 
 
+class StreamForm(Struct, frozen=True):
+    """Another form of a protocol's stream: its content type, its encoder, and its terminal error after whole frames."""
+
+    stream_type: str
+    stream_encoder: Callable[[Answer, Ledger], StreamEncoder]
+    stream_error: Callable[[ApiError, str], bytes]
+
+
 class Codec(Struct, frozen=True, kw_only=True):
     """One protocol: its name and its functions. Decoders of answers raise `ApiError(upstream_failed)` for what is no answer.
 
@@ -141,3 +149,5 @@ class Codec(Struct, frozen=True, kw_only=True):
     encode_embed_request: Callable[[EmbedRequest, Facts, Ledger], Wire] | None = None
     decode_embed_response: Callable[[bytes], EmbedResponse] | None = None
     encode_embed_response: Callable[[EmbedResponse, EmbedRequest, Answer], bytes] | None = None
+    # The stream as one JSON array, for clients of a protocol that stream so unless they ask for events (Gemini without `alt=sse`).
+    array_stream: StreamForm | None = None
