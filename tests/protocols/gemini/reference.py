@@ -99,7 +99,7 @@ def part(value: Json) -> Json:
 
 def request(body: Json) -> Json:
     """The normal form of a request. Normalised away: spelling of names, enum words and bytes; null and empty objects; `thought: false`,
-    empty `args`, one candidate, null types; a missing role, `function` for `user`; strings and single objects for lists; contents of one role in a
+    empty `args`, one candidate, null types, empty text of the model beside other parts; a missing role, `function` for `user`; strings and single objects for lists; contents of one role in a
     row; declarations spread over several tools, and in which of its two schema fields a schema stands; Google's stand-ins for "no
     signature".
     """
@@ -111,6 +111,8 @@ def request(body: Json) -> Json:
         role = content.get("role", "user")
         role = "user" if role == "function" else role
         parts = [part(item) for item in as_list(content.get("parts", []))]
+        if role == "model" and len(parts) > 1:
+            parts = [item for item in parts if item != {"text": ""}] or parts[:1]
         if contents and contents[-1]["role"] == role:
             contents[-1]["parts"] += parts
         else:

@@ -15,7 +15,8 @@ from llm_api_converter.hub.ledger import Ledger
 from llm_api_converter.hub.messages import Citation, Inline, Media, Opaque, Reasoning, Text, ToolCall
 from llm_api_converter.hub.response import Finish, Response, Usage
 from llm_api_converter.protocols.base import Answer, ModelInfo
-from llm_api_converter.protocols.gemini import CODEC, GeminiArrayEncoder, array_stream_error
+from llm_api_converter.protocols.gemini import CODEC
+from llm_api_converter.protocols.gemini.encoder import GeminiArrayEncoder
 from llm_api_converter.protocols.gemini.schema import decode_schema, encode_schema
 
 Json = dict[str, Any]
@@ -300,7 +301,9 @@ def test_a_failure_ends_a_stream_cleanly() -> None:
     }
     assert json.loads(GeminiArrayEncoder(ANSWER, Ledger()).encode(failed))[-1] == frames[-1]
     assert frames_of(CODEC.stream_error(ApiError("overloaded", "busy"), ""))[0]["error"]["code"] == 503
-    assert json.loads(array_stream_error(ApiError("overloaded", "busy"), ""))["error"]["code"] == 503
+    assert CODEC.array_stream is not None
+    cut = GeminiArrayEncoder(ANSWER, Ledger()).encode(STREAM[:6]) + CODEC.array_stream.stream_error(ApiError("overloaded", "busy"), "")
+    assert json.loads(cut)[-1]["error"]["code"] == 503
 
 
 def test_a_keep_alive_before_anything() -> None:

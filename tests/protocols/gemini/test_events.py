@@ -27,8 +27,9 @@ from llm_api_converter.hub.messages import (
 )
 from llm_api_converter.hub.response import Finish, Response, Usage
 from llm_api_converter.protocols.base import Answer
-from llm_api_converter.protocols.gemini import CODEC, GeminiArrayEncoder
+from llm_api_converter.protocols.gemini import CODEC
 from llm_api_converter.protocols.gemini.decoder import merged_field
+from llm_api_converter.protocols.gemini.encoder import GeminiArrayEncoder
 from tests.hub import strategies as hub
 from tests.protocols.gemini import reference
 

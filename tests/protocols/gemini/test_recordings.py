@@ -11,8 +11,9 @@ from llm_api_converter.hub.facts import Facts
 from llm_api_converter.hub.fold import fold
 from llm_api_converter.hub.ledger import Ledger
 from llm_api_converter.protocols.base import Answer
-from llm_api_converter.protocols.gemini import CODEC, GeminiArrayEncoder
+from llm_api_converter.protocols.gemini import CODEC
 from llm_api_converter.protocols.gemini.decoder import merged_field
+from llm_api_converter.protocols.gemini.encoder import GeminiArrayEncoder
 from tests.protocols.gemini import reference
 from tests.recordings import load, needs_recordings
 

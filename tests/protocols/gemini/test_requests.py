@@ -169,6 +169,13 @@ def test_results_stand_first_and_system_and_roles_are_read() -> None:
     assert [part.at for part in request.messages[3].parts] == ["contents[2].parts[1]", "contents[2].parts[0]"]
 
 
+def test_empty_text_beside_other_parts_of_the_model_is_left_out() -> None:
+    nothing, said = {"text": ""}, {"text": "a"}
+    assert [part.text for part in decode(contents(nothing, said, nothing, role="model")).messages[0].parts] == ["a"]  # type: ignore[union-attr]
+    assert len(decode(contents(nothing, nothing, role="model")).messages[0].parts) == 1
+    assert len(decode(contents(nothing, said)).messages[0].parts) == 2
+
+
 @pytest.mark.parametrize("snake", [False, True])
 def test_everything_around_the_contents(snake: bool) -> None:
     camel_body: Json = {

@@ -1,6 +1,6 @@
 """Google Gemini: generateContent, streamGenerateContent, countTokens, embeddings. Only `CODEC` is for the registry."""
 
-from ..base import Codec
+from ..base import Codec, StreamForm
 from .decoder import GeminiStreamDecoder
 from .embed import decode_embed_request, decode_embed_response, encode_embed_request, encode_embed_response
 from .encoder import GeminiArrayEncoder, GeminiStreamEncoder
@@ -9,10 +9,7 @@ from .models import decode_count, encode_count, encode_model, encode_models
 from .request import decode_count_request, decode_request, encode_count_request, encode_request
 from .response import decode_response, encode_response
 
-__all__ = ["ARRAY_STREAM_TYPE", "CODEC", "GeminiArrayEncoder", "array_stream_error"]
-
-# A client that streams without `alt=sse` gets one JSON array: `GeminiArrayEncoder` in place of the codec's own.
-ARRAY_STREAM_TYPE = "application/json; charset=UTF-8"
+__all__ = ["CODEC"]
 
 CODEC = Codec(
     name="gemini",
@@ -38,4 +35,5 @@ CODEC = Codec(
     encode_embed_request=encode_embed_request,
     decode_embed_response=decode_embed_response,
     encode_embed_response=encode_embed_response,
+    array_stream=StreamForm("application/json; charset=UTF-8", GeminiArrayEncoder, array_stream_error),
 )

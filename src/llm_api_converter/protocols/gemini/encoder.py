@@ -16,7 +16,7 @@ from ...hub.fold import Folder
 from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Citation, Opaque, Part, Reasoning, Refusal, Text
 from ..base import Answer, Json
-from .errors import array_stream_error
+from .errors import error_body
 from .grounding import GroundingWriter
 from .response import AnswerWriter, encode_end
 from .spelling import PROTOCOL
@@ -82,7 +82,7 @@ class GeminiStreamEncoder:
                 last = encode_end(folder.response(), [], self._grounding, self._answer, self._ledger)
                 out.append(self._start + _encode(last) + self._end)
             case Failed(error):
-                out.append(self._start + array_stream_error(error, "") + self._end)
+                out.append(self._start + error_body(error, "") + self._end)
             case Aside(ping=True):
                 out.append(self.ping())
             case Aside(protocol=protocol, frame=frame):

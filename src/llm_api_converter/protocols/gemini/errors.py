@@ -93,11 +93,16 @@ def encode_error(error: ApiError, request_id: str) -> WireError:
 
 def stream_error(error: ApiError, request_id: str) -> bytes:
     """The terminal error inside a stream of server-sent events."""
-    return b"data: " + _encode_status(error, request_id)[1] + b"\r\n\r\n"
+    return b"data: " + error_body(error, request_id) + b"\r\n\r\n"
 
 
 def array_stream_error(error: ApiError, request_id: str) -> bytes:
-    """The error object alone, for a stream in the form of a JSON array."""
+    """The terminal error inside a stream that is a JSON array: one more element and the end."""
+    return b"\r\n,\r\n" + error_body(error, request_id) + b"\r\n]\r\n"
+
+
+def error_body(error: ApiError, request_id: str) -> bytes:
+    """The error object alone."""
     return _encode_status(error, request_id)[1]
 
 

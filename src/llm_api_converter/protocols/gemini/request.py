@@ -149,10 +149,15 @@ def _decode_content(value: Any, path: str, ids: CallIds, where: str) -> Message:
     ids.next_turn()
     parts = tuple([decode_part(part, part_path(raw, at, i), ids, f"{where}_{i}") for i, part in enumerate(parts_list(raw, at))])
     if len(parts) > 1:
-        parts = _results_first(parts)
+        parts = _results_first(parts) if role == "user" else tuple([part for part in parts if not _says_nothing(part)]) or parts[:1]
     if role == "assistant" and parts and all(_is_result(part) for part in parts):
         role = "user"
     return Message(role, parts, at=path, spelled=word if word in ("function", "tool") else None, extras=extras)
+
+
+def _says_nothing(part: Part) -> bool:
+    """The empty text that stands in the last frame of every stream, and so in what clients echo."""
+    return isinstance(part, Text) and not (part.text or part.tokens or part.extras)
 
 
 def _results_first(parts: tuple[Part, ...]) -> tuple[Part, ...]:
