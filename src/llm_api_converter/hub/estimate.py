@@ -5,9 +5,7 @@ compact their history in time. Media do not count by their base64 size: an image
 it to, a page of a document about 2,000 (https://platform.claude.com/docs/en/build-with-claude/vision, read November 2026).
 """
 
-from collections.abc import Iterable
-
-from .messages import Inline, Media, Part, PartList, ToolResult
+from .messages import Inline, Media, Part, PartList, PlainText, ToolResult
 from .request import Request
 
 BYTES_A_TOKEN = 4
@@ -22,34 +20,31 @@ def estimate_input(request: Request, body_bytes: int) -> int:
     inline = tokens = 0
     for message in request.messages:
         for part in message.parts:
-            if type(part) is Media or type(part) is ToolResult:
-                size, cost = _media((part,))
-                inline += size
-                tokens += cost
+            kind = type(part)
+            if kind is Media or kind is ToolResult:
+                for media in _media_of(part):
+                    size, cost = _media(media)
+                    inline += size
+                    tokens += cost
     return max(1, (body_bytes - inline) // BYTES_A_TOKEN + tokens)
 
 
-def _media(parts: Iterable[Part]) -> tuple[int, int]:
-    """(bytes of base64, tokens) of the media among parts."""
-    size = cost = 0
-    for part in parts:
-        match part:
-            case Media(kind=kind, source=Inline(data)):
-                size += len(data)
-                cost += _inline_tokens(kind, len(data) * 3 // 4)
-            case Media(source=PartList(inner)):
-                more = _media(inner)
-                size, cost = size + more[0], cost + more[1]
-            case Media(kind="image"):
-                cost += IMAGE_TOKENS
-            case Media():
-                cost += PAGE_TOKENS
-            case ToolResult(parts=inner):
-                more = _media(inner)
-                size, cost = size + more[0], cost + more[1]
-            case _:
-                pass
-    return size, cost
+def _media_of(part: Part) -> list[Media]:
+    """The media in a part, however deep."""
+    if type(part) is ToolResult:
+        return [x for inner in part.parts if type(inner) is Media for x in _media_of(inner)]
+    assert type(part) is Media
+    if type(part.source) is PartList:
+        return [x for inner in part.source.parts if type(inner) is Media for x in _media_of(inner)]
+    return [part]
+
+
+def _media(media: Media) -> tuple[int, int]:
+    """(bytes of base64, tokens) of one."""
+    if type(media.source) is Inline:
+        size = len(media.source.data)
+        return size, _inline_tokens(media.kind, size * 3 // 4)
+    return 0, 0 if type(media.source) is PlainText else IMAGE_TOKENS if media.kind == "image" else PAGE_TOKENS
 
 
 def _inline_tokens(kind: str, size: int) -> int:

@@ -116,7 +116,7 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
         asked = without(asked, field, ledger) or asked
     if stripped:
         asked = strip_state(asked, ledger)
-    adapted = adapt(asked, target.facts, ledger)
+    adapted = adapt(asked, target.facts, ledger, target.protocol)
     wire = up.encode_request(adapted.request, target.facts, ledger)
     _reject(x, ledger)
     headers = _headers(target, x.stream)
