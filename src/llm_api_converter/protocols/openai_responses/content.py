@@ -223,9 +223,9 @@ def _encode_input_part(part: Part, facts: Facts, ledger: Ledger) -> list[dict[st
 
 def _encode_input_text(part: Text, ledger: Ledger) -> dict[str, Any]:
     drop_tokens(part, ledger)
-    for citation in part.citations:
-        ledger.drop(f"{part.at}.citations", "citations", "unknown")
-        unknown_extras(citation.extras, PROTOCOL, f"{part.at}.citations", ledger)
+    for number, citation in enumerate(part.citations):
+        ledger.drop(f"{part.at}.citations[{number}]", "citations", "unknown")
+        unknown_extras(citation.extras, PROTOCOL, f"{part.at}.citations[{number}]", ledger)
     return {"type": "input_text", "text": part.text, **unknown_extras(part.extras, PROTOCOL, part.at, ledger)}
 
 
@@ -332,17 +332,18 @@ MEDIA_OUT = {"image": _encode_image, "document": _encode_document, "audio": _enc
 def encode_annotations(citations: tuple[Citation, ...], text: str, ledger: Ledger, at: str) -> list[dict[str, Any]]:
     """Citations of a piece of text. Only those with a URL, or that came as annotations, can be said."""
     out: list[dict[str, Any]] = []
-    for citation in citations:
+    for number, citation in enumerate(citations):
+        here = f"{at}.citations[{number}]" if at else f"citations[{number}]"
         kind = worded(citation.extras).get("type")
-        own = unknown_extras(citation.extras, PROTOCOL, f"{at}.citations" if at else "citations", ledger)
+        own = unknown_extras(citation.extras, PROTOCOL, here, ledger)
         if kind is not None and kind != "url_citation":
             out.append({"type": kind, **({"filename": citation.title} if citation.title is not None else {}), **own})
         elif citation.url is not None or kind is not None:
             out.append(_url_citation(citation, text, own, foreign=kind is None))
             if citation.quote is not None:
-                ledger.drop(f"{at}.citations.quote" if at else "citations.quote", "citation_quote", "unknown")
+                ledger.drop(here, "citation_quote", "unknown")
         else:
-            ledger.drop(f"{at}.citations" if at else "citations", "citations", "unknown", "it has no address")
+            ledger.drop(here, "citations", "unknown", "it has no address")
     return out
 
 

@@ -202,7 +202,10 @@ def _encode(request: Request, facts: Facts, ledger: Ledger) -> dict[str, Any]:
     body: dict[str, Any] = {"model": request.model}
     if instructions is not None:
         body["instructions"] = instructions
-    whole = _with_tool_items(items, words.get("items", []), by_item)
+    kept = words.get("items", [])
+    for index in by_item.keys() - {item["index"] for item in kept}:
+        tools.extend(by_item[index])
+    whole = _with_tool_items(items, kept, by_item)
     if whole or "input" in words:
         body["input"] = whole
     if tools or "tools" in words:

@@ -41,8 +41,20 @@ class ResponsesDecoder:
     """`feed(bytes)`, `finish()`."""
 
     __slots__ = (
-        "_begun", "_calls", "_citations", "_done", "_ids", "_live", "_opened", "_over", "_refusal", "_sent", "_sequencer", "_sse",
-        "_summaries", "_waiting",
+        "_begun",
+        "_calls",
+        "_citations",
+        "_done",
+        "_ids",
+        "_live",
+        "_opened",
+        "_over",
+        "_parts",
+        "_refusal",
+        "_sent",
+        "_sequencer",
+        "_sse",
+        "_waiting",
     )
 
     def __init__(self) -> None:
@@ -53,7 +65,7 @@ class ResponsesDecoder:
         self._sent: dict[Key, list[str]] = {}
         self._opened: dict[Key, Part] = {}
         self._citations: dict[Key, int] = {}
-        self._summaries: dict[int, int] = {}
+        self._parts: dict[int, list[int]] = {}
         self._waiting: dict[int, Reasoning] = {}
         self._done: dict[int, tuple[Any, Any]] = {}
         self._ids: dict[str, int] = {}
@@ -272,26 +284,24 @@ class ResponsesDecoder:
         self._missing(self._key(frame, CALL), frame.arguments if frame.arguments is not None else frame.input, ToolCall, out)
 
     def _summarised(self, frame: Frame, out: list[Event]) -> None:
-        """A delta of a summary part. Parts are joined by a blank line; the lengths so far tell where it stands."""
-        key = self._key(frame, REASONING)
-        if key[0] in self._waiting:
-            self._open_waiting(out)
-        part = frame.summary_index or 0
-        before = self._summaries.get(key[0], 0)
-        if part > before and key in self._sent:
-            self._next_summary(key, before, part, out)
-        self._add(key, frame.delta, Reasoning, out)
-
-    def _next_summary(self, key: Key, before: int, part: int, out: list[Event]) -> None:
-        lengths = list(map(len, "".join(self._sent[key]).split(BETWEEN_SUMMARIES, before)))
-        self._summaries[key[0]] = part
-        self._sequencer.add(key, {WORDING: {"lengths": lengths}}, out)
-        self._add(key, BETWEEN_SUMMARIES * (part - before), Reasoning, out)
+        """A delta of a summary part, or its beginning."""
+        self._think(frame, frame.summary_index or 0, out, summary=True)
 
     def _thought(self, frame: Frame, out: list[Event]) -> None:
+        """A delta of raw reasoning text."""
+        self._think(frame, frame.content_index or 0, out, summary=False)
+
+    def _think(self, frame: Frame, part: int, out: list[Event], *, summary: bool) -> None:
+        """Parts are joined by a blank line; the lengths so far tell where it stands."""
         key = self._key(frame, REASONING)
         if key[0] in self._waiting:
-            self._open_waiting(out, summary=False)
+            self._open_waiting(out, summary=summary)
+        lengths = self._parts.get(key[0], [])
+        while part > len(lengths) and key in self._sent:
+            start = sum(lengths) + len(BETWEEN_SUMMARIES) * len(lengths)
+            lengths = self._parts[key[0]] = [*lengths, sum(map(len, self._sent[key])) - start]
+            self._sequencer.add(key, {WORDING: {"lengths": lengths}}, out)
+            self._add(key, BETWEEN_SUMMARIES, Reasoning, out)
         self._add(key, frame.delta, Reasoning, out)
 
     def _item_done_event(self, frame: Frame, out: list[Event]) -> None:

@@ -33,7 +33,7 @@ class ResponsesEncoder:
 
     __slots__ = (
         "_answer", "_echo", "_folder", "_group", "_head", "_id", "_index", "_items", "_ledger", "_middle", "_part", "_pieces",
-        "_sequence", "_skip", "_summary", "_tail", "_texting",
+        "_sequence", "_skip", "_start_at", "_summary", "_tail", "_texting",
     )
 
     def __init__(self, answer: Answer, ledger: Ledger) -> None:
@@ -49,7 +49,7 @@ class ResponsesEncoder:
         self._part: Part | None = None
         self._pieces: list[str] = []
         self._texting = False
-        self._summary = 0
+        self._summary = self._start_at = 0
         self._skip = False
         self._head = self._middle = self._tail = b""
 
@@ -173,7 +173,7 @@ class ResponsesEncoder:
                 kind = "response.refusal.delta" if refusal else "response.output_text.delta"
                 self._ready(kind, at, b"}\n\n" if refusal else b',"logprobs":[]}\n\n')
             case Reasoning():
-                self._summary, self._skip = 0, False
+                self._summary, self._start_at, self._skip = 0, 0, False
                 self._head = b""
             case ToolCall() if group.kind == "call":
                 kind = "response.custom_tool_call_input.delta" if part.custom else "response.function_call_arguments.delta"
@@ -210,6 +210,7 @@ class ResponsesEncoder:
             if lengths and len(lengths) == self._summary + 1 and self._texting:
                 self._end_thought(out)
                 self._summary += 1
+                self._start_at = sum(lengths) + len(BETWEEN_SUMMARIES) * len(lengths)
                 self._skip = True
 
     def _close(self, event: Close, out: list[bytes]) -> None:
@@ -280,9 +281,7 @@ class ResponsesEncoder:
         self._texting = True
 
     def _end_thought(self, out: list[bytes]) -> None:
-        at, text = self._thought_at(), "".join(self._pieces)
-        if self._summary:
-            text = text.split(BETWEEN_SUMMARIES, self._summary)[-1]
+        at, text = self._thought_at(), "".join(self._pieces)[self._start_at :]
         if "content_index" in at:
             part = {"type": "reasoning_text", "text": text}
             out.append(self._event("response.reasoning_text.done", {**at, "text": text}))
