@@ -1,6 +1,7 @@
 """What holds of any adapted request: `broken(request, facts)` lists the rules of the facts it still breaks."""
 
 import re
+from itertools import pairwise
 
 from llm_api_converter.hub.facts import Facts
 from llm_api_converter.hub.messages import Media, Message, Part, Reasoning, Text, ToolCall, ToolReference, ToolResult, Url
@@ -47,7 +48,7 @@ def _turns(request: Request, facts: Facts) -> list[str]:
     lead = next((index for index, role in enumerate(roles) if role != "system"), len(roles))
     if not facts.system_inline and "system" in roles[lead:]:
         found.append("system_inline")
-    if facts.roles_alternate and any(a == b != "system" for a, b in zip(roles, roles[1:], strict=False)):
+    if facts.roles_alternate and any(a == b != "system" for a, b in pairwise(roles)):
         found.append("roles_alternate")
     if facts.first_role_user and turns[:1] != ["user"]:
         found.append("first_role_user")
@@ -108,9 +109,11 @@ def _tools(request: Request, facts: Facts) -> list[str]:
     keys = [(tool.namespace, tool.name) for tool in declared]
     if len(set(keys)) != len(keys):
         found.append("declared twice")
-    if not facts.custom_tools and any(x.custom for x in (*declared, *calls(request), *results(request))):
+    raw = [tool.custom for tool in declared] + [call.custom for call in calls(request)] + [result.custom for result in results(request)]
+    if not facts.custom_tools and any(raw):
         found.append("custom_tools")
-    if not facts.namespaces and any(x.namespace is not None for x in (*declared, *calls(request))):
+    spaces = [tool.namespace for tool in declared] + [call.namespace for call in calls(request)]
+    if not facts.namespaces and any(space is not None for space in spaces):
         found.append("namespaces")
     if not facts.deferred_tools and (
         any(tool.deferred for tool in declared) or any(isinstance(part, ToolReference) for _, part in everywhere(request))
@@ -239,12 +242,8 @@ def _options(request: Request, facts: Facts) -> list[str]:
     output = request.output
     if output is not None and output.kind != "text" and output.kind not in facts.output_formats:
         found.append("output_formats")
-    for field in ("verbosity", "cache_key"):
-        if getattr(request, field) is not None and not getattr(facts, field):
-            found.append(field)
-    for field in ("user", "metadata", "store"):
-        if getattr(request, field) is not None and not getattr(facts, f"accepts_{field}"):
-            found.append(field)
+    fields = {"verbosity": "verbosity", "cache_key": "cache_key"} | {x: f"accepts_{x}" for x in ("user", "metadata", "store")}
+    found += [field for field, fact in fields.items() if getattr(request, field) is not None and not getattr(facts, fact)]
     marks = [tool.cache for tool in request.tools] + [getattr(part, "cache", None) for _, part in everywhere(request)] + [request.cache]
     held = [mark for mark in marks if mark is not None]
     if len(held) > facts.cache_marks:

@@ -8,10 +8,30 @@ from llm_api_converter.hub.adapt import adapt, strip_state
 from llm_api_converter.hub.facts import Facts
 from llm_api_converter.hub.ledger import Ledger
 from llm_api_converter.hub.messages import (
-    CacheMark, Inline, Media, Message, Opaque, Part, PlainText, Reasoning, Text, ToolCall, ToolReference, ToolResult, Url,
+    CacheMark,
+    Inline,
+    Media,
+    Message,
+    Opaque,
+    Part,
+    PlainText,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolReference,
+    ToolResult,
+    Url,
 )
 from llm_api_converter.hub.request import (
-    EFFORTS, AudioOut, OutputFormat, ProviderTool, ReasoningAsk, Request, Sampling, Tool, ToolChoice,
+    EFFORTS,
+    AudioOut,
+    OutputFormat,
+    ProviderTool,
+    ReasoningAsk,
+    Request,
+    Sampling,
+    Tool,
+    ToolChoice,
 )
 
 from .laws import broken

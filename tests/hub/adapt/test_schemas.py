@@ -24,7 +24,7 @@ def sent(schema: Json, dialect: str) -> tuple[Json | None, list[tuple[str, str]]
     else:
         request = Request("m", HELLO, tools=(Tool("t", schema=schema, at="tools[0]"),))
     adapted = adapt(request, Facts(schema_dialect=dialect), ledger).request  # type: ignore[arg-type]
-    reports = [(loss.path, loss.action) for loss in ledger.losses]
+    reports: list[tuple[str, str]] = [(loss.path, loss.action) for loss in ledger.losses]
     if dialect == "strict_objects":
         assert adapted.output is not None
         return adapted.output.schema, reports
