@@ -61,7 +61,7 @@ class ResponsesDecoder:
         self._sse = SseReader()
         self._sequencer = Sequencer()
         self._begun = False
-        self._over = False
+        self._over = self._ended = False
         self._sent: dict[Key, list[str]] = {}
         self._opened: dict[Key, Part] = {}
         self._citations: dict[Key, int] = {}
@@ -81,7 +81,8 @@ class ResponsesDecoder:
             try:
                 frame = decode_frame(payload)
             except msgspec.DecodeError as e:
-                self._fail(ApiError("upstream_failed", f"the upstream's stream holds what is not JSON: {e}"), out)
+                if not self._ended:
+                    self._fail(ApiError("upstream_failed", f"the upstream's stream holds what is not JSON: {e}"), out)
                 continue
             if frame.type == "response.output_text.delta":
                 key = (frame.output_index, frame.content_index)
@@ -96,7 +97,8 @@ class ResponsesDecoder:
         return out
 
     def finish(self) -> list[Event]:
-        """The input ended."""
+        """The input ended. A last event that was cut off in its middle is none."""
+        self._ended = True
         out = self.feed(b"\n\n")
         if not self._over:
             self._fail(ApiError("upstream_incomplete", "the upstream ended its stream before the answer was complete"), out)
