@@ -23,7 +23,20 @@ from llm_api_converter.hub.events import (
 )
 from llm_api_converter.hub.fold import fold, unfold
 from llm_api_converter.hub.ledger import Ledger
-from llm_api_converter.hub.messages import Citation, Inline, Media, Native, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
+from llm_api_converter.hub.messages import (
+    Citation,
+    Inline,
+    Media,
+    Native,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolReference,
+    ToolResult,
+)
 from llm_api_converter.hub.response import Finish, FinishReason, Response, Usage
 from llm_api_converter.protocols import base
 from llm_api_converter.protocols.anthropic import CODEC
@@ -186,6 +199,12 @@ PARTS: list[tuple[Part, dict[str, Any] | None, list[tuple[str, str]]]] = [
     (ToolCall("1", "f"), {"type": "tool_use", "id": "1", "name": "f", "input": {}}, []),
     (ToolCall("1", "web_search", runs="provider"), None, [("web_search", "tools")]),
     (ToolResult("1", name="web_search", runs="provider"), None, [("web_search", "tools")]),
+    (ToolResult("1"), None, [("tool_result", "content")]),
+    (ToolReference("f"), None, [("tool_reference", "tools")]),
+    (
+        Reasoning("hm", tokens=(Opaque("wire.anthropic", "redacted", "d"),)), {"type": "thinking", "thinking": "hm", "signature": ""},
+        [("redacted", "state")],
+    ),
     (Media("audio", Inline("AAAA")), None, [("audio", "content")]),
     (Media("image", Inline("AAAA")), None, [("image", "content")]),
     (Native("gemini", "executableCode", {}), None, [("executableCode", "content")]),
@@ -397,6 +416,38 @@ def test_the_signature_comes_once_before_the_block_ends() -> None:
     out = streamed(Begin("x", "m"), Open(0, Reasoning("")), Attach(0, first), Delta(0, "hm"), Attach(0, second), Close(0), Finished(Finish("stop")), End())
     assert [frame.get("delta", {}).get("type") for frame in out[1:5]] == [None, "thinking_delta", "signature_delta", None]
     assert out[3]["delta"]["signature"] == "one"
+
+
+def test_a_part_that_has_begun_already() -> None:
+    cite = Citation(extras={"anthropic": {"location": {"type": "char_location"}}})
+    out = streamed(
+        Begin("x", "m"), Open(0, Text("He", (cite,))), Delta(0, "y"), Close(0), Open(1, ToolCall("1", "f", '{"a":1}')), Close(1),
+        Finished(Finish("tool_call")), End(),
+    )
+    assert [frame["delta"] for frame in out if frame["type"] == "content_block_delta"] == [
+        {"type": "text_delta", "text": "He"}, {"type": "citations_delta", "citation": {"type": "char_location"}},
+        {"type": "text_delta", "text": "y"}, {"type": "input_json_delta", "partial_json": '{"a":1}'},
+    ]
+
+
+def test_fields_that_come_after_their_block_began_are_reported() -> None:
+    ledger = Ledger()
+    encoder = CODEC.stream_encoder(ANSWER, ledger)
+    encoder.encode([Begin("x", "m"), Open(0, Text("")), Attach(0, {"anthropic": {"a": 1}, "gemini": {"b": 2}}), Close(0)])
+    encoder.encode([Open(1, Media("image", Inline("AA"))), Attach(1, Opaque("seal", "seal", "s")), Close(1)])
+    assert [loss.feature for loss in ledger.losses] == ["b", "a", "image"]
+
+
+def test_a_stream_that_never_finished_is_an_error() -> None:
+    assert streamed(Begin("x", "m"), End())[-1]["type"] == "error"
+
+
+def test_service_tiers() -> None:
+    body = {"id": "msg_1", "model": "m", "content": [], "stop_reason": "end_turn", "usage": {"input_tokens": 1, "output_tokens": 1, "service_tier": "standard"}}
+    response = CODEC.decode_response(json.dumps(body).encode())
+    assert response.service_tier == "default"
+    assert encoded(response)[0]["usage"]["service_tier"] == "standard"
+    assert encoded(Response("", "m", (), Finish("stop"), service_tier="flex"))[1] == [("service_tier", "tuning")]
 
 
 def test_a_failure_ends_the_stream_without_message_stop() -> None:

@@ -172,6 +172,17 @@ BLOCKS: list[tuple[dict[str, Any], Part]] = [
         ),
     ),
     (
+        {"type": "text", "text": "hi", "cache_control": {"type": "eternal", "ttl": "9d"}},
+        Text("hi", cache=CacheMark(), extras={"anthropic": {"cache_control.type": "eternal", "cache_control.ttl": "9d"}}, at=AT),
+    ),
+    (
+        {"type": "search_result", "source": "https://x", "title": "T", "content": [{"type": "text", "text": "a"}], "citations": {"enabled": True}},
+        Media(
+            "document", PartList((Text("a", at=f"{AT}.content[0]"),)), name="T", context="https://x", cite=True,
+            extras={"~anthropic": {"search_result": True}}, at=AT,
+        ),
+    ),
+    (
         {"type": "image", "source": {"type": "hologram", "data": "x"}},
         Native("anthropic", "image", {"type": "image", "source": {"type": "hologram", "data": "x"}}, at=AT),
     ),
@@ -199,6 +210,10 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"thinking": {"type": "adaptive", "display": "summarized"}}, {"reasoning": ReasoningAsk("adaptive", show="summary")}),
     ({"thinking": {"type": "adaptive", "display": "omitted"}}, {"reasoning": ReasoningAsk("adaptive", show="none")}),
     ({"thinking": {"type": "disabled"}}, {"reasoning": ReasoningAsk("off")}),
+    (
+        {"thinking": {"type": "adaptive", "display": "whole"}},
+        {"reasoning": ReasoningAsk("adaptive", extras={"anthropic": {"thinking.display": "whole"}})},
+    ),
     (
         {"thinking": {"type": "between_tools"}},
         {"reasoning": ReasoningAsk("on", extras={"anthropic": {"thinking.type": "between_tools"}})},
@@ -314,6 +329,7 @@ BROKEN: list[tuple[Any, str]] = [
     ({"model": "m", "messages": []}, "max_tokens: required"),
     ({"model": "m", "max_tokens": -1, "messages": []}, "max_tokens: must not be negative"),
     ({"model": "m", "max_tokens": 1}, "messages: required"),
+    (body(messages=[{"role": "user", "content": ["hi"]}]), "messages[0].content[0]: expected an object, got a string"),
     (body(messages=["hi"]), "messages[0]: expected an object, got a string"),
     (body(messages=[{"role": "tool", "content": "x"}]), "messages[0].role: expected one of user, assistant, system, got 'tool'"),
     (body(messages=[{"role": "user"}]), "messages[0].content: required"),
@@ -358,6 +374,17 @@ UNSAID_PARTS: list[tuple[Part, list[dict[str, Any]], list[tuple[str, str, str]]]
         [(AT, "name", "tuning"), (AT, "detail", "tuning")],
     ),
     (Reasoning("hm", tokens=(Opaque("google.gemini", "signature", "s"),), at=AT), [], [(AT, "signature", "state"), (AT, "thinking", "state")]),
+    (Media("document", Inline("aGk"), "text/plain", at=AT), [], [(AT, "document", "content")]),
+    (Media("image", PlainText("x"), at=AT), [], [(AT, "image", "content")]),
+    (Media("image", PartList(()), at=AT), [], [(AT, "image", "content")]),
+    (
+        Media("image", Url("https://x/a.png"), tokens=(Opaque("wire.gemini", "signature", "s"),), at=AT),
+        [{"type": "image", "source": {"type": "url", "url": "https://x/a.png"}}], [(AT, "signature", "state")],
+    ),
+    (
+        Reasoning("hm", tokens=(Opaque(OWN, "signature", "s"),), cache=CacheMark(), at=AT),
+        [{"type": "thinking", "thinking": "hm", "signature": "s"}], [(AT, "cache_control", "cache")],
+    ),
     (Reasoning("hm", at=AT), [], [(AT, "thinking", "state")]),
     (Reasoning("", redacted=True, at=AT), [], [(AT, "redacted_thinking", "state")]),
     (Refusal("no", at=AT), [{"type": "text", "text": "no"}], [(AT, "refusal", "content")]),
@@ -421,6 +448,7 @@ UNSAID_FIELDS: list[tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]
     ({"parallel_tools": True}, {}, []),
     ({"tools": (Tool("f"),)}, {"tools": [{"name": "f", "input_schema": {"type": "object"}}]}, []),
     ({"tools": (Tool("f", custom=True),)}, {}, [("custom_tool", "tools")]),
+    ({"tools": (Tool("f", schema=SCHEMA, format={"type": "text"}),)}, {"tools": [TOOL]}, [("tool_format", "tools")]),
     ({"tools": (ProviderTool("web_search", "gemini", {}),)}, {}, [("web_search", "tools")]),
     (
         {"tools": (Tool("f", schema=SCHEMA, namespace="n", namespace_description="d"),)}, {"tools": [{"name": "f", "input_schema": SCHEMA}]},
@@ -445,6 +473,25 @@ def test_every_neutral_field_is_in_these_tables() -> None:
 def test_a_provider_that_keeps_answers_cannot_be_told_not_to() -> None:
     _, losses = encoded(replace(user(Text("hi")), store=False), Facts(stores=True))
     assert losses == [("store", "store", "privacy")]
+
+
+def test_effort_words_go_only_where_they_are_taken() -> None:
+    request = replace(user(Text("hi", at="x.content")), reasoning=ReasoningAsk("on", "high", 2048))
+    assert encoded(request, Facts(reasoning_input="budget")) == (body(thinking={"type": "enabled", "budget_tokens": 2048}), [])
+    written, losses = encoded(replace(request, reasoning=ReasoningAsk(effort="high")), Facts(reasoning_input="budget"))
+    assert (written, losses) == (body(), [("reasoning.effort", "reasoning_effort", "tuning")])
+
+
+def test_unknown_fields_of_a_message() -> None:
+    messages = [{"role": "user", "content": "hi", "id": "m1", "name": None}]
+    request = decoded(messages=messages)
+    assert request.messages[0].extras == {"anthropic": {"id": "m1"}}
+    assert encoded(request)[0]["messages"] == [{"role": "user", "content": "hi", "id": "m1"}]
+
+
+def test_a_search_result_given_as_a_string() -> None:
+    result = Media("document", PartList((Text("a", at="x"),)), name="T", context="S", extras={"~anthropic": {"search_result": True}}, at=AT)
+    assert encoded(user(result))[0]["messages"][0]["content"][0]["content"] == [{"type": "text", "text": "a"}]
 
 
 def test_thinking_of_other_issuers() -> None:
