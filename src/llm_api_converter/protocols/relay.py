@@ -14,6 +14,7 @@ from msgspec import Struct
 from ..hub.errors import ApiError, invalid
 from ..hub.events import Event
 from .base import StreamDecoder
+from .fields import type_name
 
 
 class StreamOptions(Struct):
@@ -46,6 +47,22 @@ def read_head(body: bytes) -> Head:
     except (msgspec.DecodeError, UnicodeDecodeError):
         parse(body)
         raise
+
+
+_FIRST_MODEL = re.compile(rb'\s*\{\s*"model"\s*:\s*"([^"\\\x80-\xff]*)"')
+
+
+def first_model(body: bytes) -> str | None:
+    """The model where it is the body's first field (as most clients write it), found without reading the rest; a guess until then."""
+    found = _FIRST_MODEL.match(body)
+    return None if found is None else found.group(1).decode("ascii")
+
+
+def head_of(body: Any) -> Head:
+    """The head of a body that has been parsed already. Raises `ApiError(invalid)` where it is no object."""
+    if type(body) is not dict:
+        raise invalid("", f"the body is not a request: expected an object, got {type_name(body)}")
+    return Head(body.get("model"), body.get("stream"))
 
 
 def parse(body: bytes) -> Any:

@@ -30,7 +30,7 @@ class Exchange:
     """Mutable notes of one request. Times are monotonic, in seconds; 0.0 means "not yet"."""
 
     __slots__ = (
-        "base_ledger", "body", "caller", "codec", "decoded", "error", "headers", "ledger", "match", "mode", "model", "query", "refusal",
+        "base_ledger", "body", "caller", "codec", "decoded", "error", "headers", "ledger", "match", "mode", "model", "parsed", "query", "refusal",
         "request_id", "responder", "route", "runtime", "sent_s", "started_s", "stream", "target", "tries", "usage",
     )  # fmt: skip
 
@@ -53,6 +53,7 @@ class Exchange:
         self.route: Route | None = None
         self.target: Target | None = None
         self.mode = ""
+        self.parsed: Any = None
         self.decoded: Request | None = None
         self.base_ledger = Ledger()
         self.ledger: Ledger | None = None

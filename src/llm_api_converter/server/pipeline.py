@@ -14,7 +14,7 @@ import structlog
 from ..hub.errors import RETRYABLE, ApiError
 from ..hub.ledger import compact
 from ..protocols.headers import DOWN, passing
-from ..protocols.relay import Head, read_head
+from ..protocols.relay import Head, first_model, head_of, parse, read_head
 from ..providers.target import Target
 from ..upstream.client import UpstreamAnswer
 from .answers import ping_of
@@ -44,16 +44,22 @@ async def generate(x: Exchange, receive: Receive) -> None:
 
 
 def read_call(x: Exchange) -> Head:
-    """What routing needs: the model and whether a stream is wanted."""
-    head = read_head(x.body)
-    if x.codec.model_in_body:
-        if head.model is None:
-            raise ApiError("invalid", "model: required", path="model")
-        if type(head.model) is not str or not head.model:
-            raise ApiError("invalid", "model: expected a string that is not empty", path="model")
-        if head.stream is not None and type(head.stream) is not bool:
-            raise ApiError("invalid", "stream: expected a boolean", path="stream")
-        x.model, x.stream = head.model, bool(head.stream)
+    """What routing needs: the model and whether a stream is wanted. A body that will be translated anyway is parsed only once."""
+    if not x.codec.model_in_body:
+        return read_head(x.body)
+    guess = first_model(x.body)
+    if guess is not None and x.runtime.translates(guess, x.codec.name):
+        x.parsed = parse(x.body)
+        head = head_of(x.parsed)
+    else:
+        head = read_head(x.body)
+    if head.model is None:
+        raise ApiError("invalid", "model: required", path="model")
+    if type(head.model) is not str or not head.model:
+        raise ApiError("invalid", "model: expected a string that is not empty", path="model")
+    if head.stream is not None and type(head.stream) is not bool:
+        raise ApiError("invalid", "stream: expected a boolean", path="stream")
+    x.model, x.stream = head.model, bool(head.stream)
     return head
 
 

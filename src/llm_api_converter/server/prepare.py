@@ -95,7 +95,7 @@ def decoded(x: Exchange) -> Request:
     if x.decoded is None:
         betas = x.header(b"anthropic-beta")
         request = x.codec.decode_request(
-            parse(x.body), model=x.model, stream=x.stream, headers={} if betas is None else {"anthropic-beta": betas})
+            parse(x.body) if x.parsed is None else x.parsed, model=x.model, stream=x.stream, headers={} if betas is None else {"anthropic-beta": betas})
         if SEAL_PREFIX in x.body:
             request = open_seals(request, x.runtime.sealer, x.base_ledger)
         x.decoded = request

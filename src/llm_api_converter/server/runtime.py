@@ -65,6 +65,13 @@ class Runtime:
         self._master = master_key.encode()
         self.redactor = Redactor([master_key, *_secrets(config)])
 
+    def translates(self, model: str, protocol: str) -> bool:
+        """Does this name lead to a target of another protocol?"""
+        try:
+            return self.resolver.resolve(model, protocol).targets[0].protocol != protocol
+        except ApiError:
+            return False
+
     def authenticate(self, headers: Mapping[bytes, bytes], query: bytes) -> str:
         """The name of the caller. Raises `ApiError(unauthenticated)` with what to do about it."""
         if self._open:
