@@ -106,7 +106,7 @@ def _tools(request: Request, facts: Facts) -> list[str]:
     ids = [call.id for call in calls(request)] + [result.call_id for result in results(request)]
     if facts.tool_id_pattern and not all(re.fullmatch(facts.tool_id_pattern, id_) for id_ in ids):
         found.append("tool_id_pattern")
-    keys = [(tool.namespace, tool.name) for tool in declared]
+    keys = [(tool.namespace, tool.name, tool.deferred) for tool in declared]
     if len(set(keys)) != len(keys):
         found.append("declared twice")
     raw = [tool.custom for tool in declared] + [call.custom for call in calls(request)] + [result.custom for result in results(request)]

@@ -180,13 +180,14 @@ def fit_count(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> R
     if not tools:
         return request
     if len(tools) > 1:
-        seen: dict[tuple[str | None, str], Tool] = {}
+        # A tool declared deferred, and again as loaded, is two things to a target that has deferred tools.
+        seen: dict[tuple[str | None, str, bool], Tool] = {}
         kept: list[Tool | ProviderTool] = []
         for tool in tools:
             if not isinstance(tool, Tool):
                 kept.append(tool)
                 continue
-            first = seen.setdefault((tool.namespace, tool.name), tool)
+            first = seen.setdefault((tool.namespace, tool.name, tool.deferred), tool)
             if first is tool:
                 kept.append(tool)
             elif (first.schema, first.description) == (tool.schema, tool.description):
