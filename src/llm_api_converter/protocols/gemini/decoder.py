@@ -51,7 +51,7 @@ class GeminiStreamDecoder:
         self._last_text: list[str] = []
         self._usage: msgspec.Raw | Json | None = None
         self._has_finish = False
-        self._finish_word: str | int | None = None
+        self._finish_word: Any = None
         self._finish_message: str | None = None
         self._left: Json = {}
 

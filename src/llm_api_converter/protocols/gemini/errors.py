@@ -71,7 +71,7 @@ def decode_status(status: int, headers: Mapping[str, str], error: Json, body: by
     word = word if type(word) is str else None
     text = error.get("message")
     message = text if type(text) is str and text else f"the upstream answered {status}"
-    details = [item for item in error.get("details") or () if type(item) is dict]
+    details = _objects(error.get("details"))
     reason = next((item["reason"] for item in details if type(item.get("reason")) is str), None)
     kind = ERROR_IN.get(word or "") or STATUS_IN.get(status) or ("invalid" if status < 500 else "upstream_failed")
     kind = _refined(REASON_IN.get(reason or "", kind), message, details)
@@ -139,11 +139,15 @@ def _refined(kind: ErrorKind, message: str, details: list[Json]) -> ErrorKind:
 
 def _used_up(lower: str, details: list[Json]) -> bool:
     """Is it a quota of a day or a budget, which waiting a minute does not refill?"""
-    quotas = [quota for item in details for quota in item.get("violations") or () if type(quota) is dict]
+    quotas = [quota for item in details for quota in _objects(item.get("violations"))]
     if quotas:
         return any("perday" in str(quota.get("quotaId", "")).lower() for quota in quotas)
     waits = any("retryDelay" in item for item in details)
     return not waits and any(words in lower for words in _BILLING)
+
+
+def _objects(value: Any) -> list[Json]:
+    return [item for item in value if type(item) is dict] if type(value) is list else []
 
 
 def _retry_after(headers: Mapping[str, str], details: list[Json]) -> float | None:

@@ -92,44 +92,59 @@ def _chunk_of(citation: Citation) -> Json:
 
 
 def _supports(texts: Sequence[str], grounding: Json) -> list[Cited]:
-    chunks = grounding.get("groundingChunks")
+    chunks = _objects(grounding.get("groundingChunks"))
     found: list[Cited] = []
-    for support in grounding.get("groundingSupports") or ():
-        segment = support.get("segment") or {}
-        place = _place(texts, segment.get("startIndex") or 0, segment.get("endIndex"), segment.get("text"))
+    for support in _objects(grounding.get("groundingSupports")):
+        segment = support.get("segment")
+        place = _place(texts, segment, segment.get("text")) if type(segment) is dict else None
         if place is None:
             continue
         index, start, end = place
+        numbers = support.get("groundingChunkIndices")
         found.extend(
             (index, _source(chunks[number], start, end))
-            for number in support.get("groundingChunkIndices") or ()
-            if type(chunks) is list and type(number) is int and 0 <= number < len(chunks)
+            for number in (numbers if type(numbers) is list else ())
+            if type(number) is int and 0 <= number < len(chunks)
         )
     return found
+
+
+def _objects(value: Any) -> list[Json]:
+    """The objects of an array, empty ones for what is none, so that numbers into it stay right."""
+    return [item if type(item) is dict else {} for item in value] if type(value) is list else []
+
+
+def _words(*values: Any) -> str | None:
+    """The first that is a text with anything in it."""
+    return next((value for value in values if type(value) is str and value), None)
 
 
 def _source(chunk: Json, start: int, end: int) -> Citation:
     for kind in ("web", "retrievedContext", "maps", "image"):
         source = chunk.get(kind)
         if type(source) is dict:
-            url = source.get("uri") or source.get("sourceUri")
-            return Citation(url=url, title=source.get("title"), quote=source.get("text"), start=start, end=end)
+            url = _words(source.get("uri"), source.get("sourceUri"))
+            return Citation(url=url, title=_words(source.get("title")), quote=_words(source.get("text")), start=start, end=end)
     return Citation(start=start, end=end)
 
 
 def _recited(texts: Sequence[str], metadata: Json) -> list[Cited]:
     """`citationMetadata`: text the model repeats from a source."""
     found: list[Cited] = []
-    for entry in metadata.get("citations") or metadata.get("citationSources") or ():
-        place = _place(texts, entry.get("startIndex") or 0, entry.get("endIndex"), None)
+    for entry in _objects(metadata.get("citations") or metadata.get("citationSources")):
+        place = _place(texts, entry, None)
         if place is not None:
             index, start, end = place
-            found.append((index, Citation(url=entry.get("uri") or None, title=entry.get("title"), start=start, end=end)))
+            found.append((index, Citation(url=_words(entry.get("uri")), title=_words(entry.get("title")), start=start, end=end)))
     return found
 
 
-def _place(texts: Sequence[str], start: int, end: int | None, words: str | None) -> tuple[int, int, int] | None:
+def _place(texts: Sequence[str], segment: Json, words: Any) -> tuple[int, int, int] | None:
     """(text, first and last character) of a segment: by its bytes where they agree with its words, else by its words."""
+    given_start, given_end = segment.get("startIndex"), segment.get("endIndex")
+    start = given_start if type(given_start) is int and given_start > 0 else 0
+    end = given_end if type(given_end) is int else None
+    words = words if type(words) is str else None
     before = 0
     for index, text in enumerate(texts):
         raw = text.encode()

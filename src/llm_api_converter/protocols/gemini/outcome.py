@@ -28,9 +28,9 @@ FINISH_OUT: dict[FinishReason, str] = {
 _FINISH_NUMBERS = {0: "FINISH_REASON_UNSPECIFIED", 1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
 
 
-def decode_finish(word: str | int | None, message: str | None, called: bool) -> Finish:
+def decode_finish(word: Any, message: str | None, called: bool) -> Finish:
     """A candidate's `finishReason` and `finishMessage`. `called`: the answer holds a call the client is to run."""
-    raw = _FINISH_NUMBERS.get(word, str(word)) if isinstance(word, int) else word
+    raw = None if word is None else _FINISH_NUMBERS.get(word, str(word)) if type(word) is int else str(word)
     reason: FinishReason = FINISH_IN.get(raw or "", "other")
     if called and reason in ("stop", "other") and raw in ("STOP", None):
         reason = "tool_call"
