@@ -45,6 +45,7 @@ class ResponsesDecoder:
         "_calls",
         "_citations",
         "_done",
+        "_ended",
         "_ids",
         "_live",
         "_opened",
