@@ -186,6 +186,6 @@ def test_what_we_write_we_read(request: Request) -> None:
     body = json.loads(json.dumps(CODEC.encode_request(request, FACTS[1], Ledger()).body))
     back = CODEC.decode_request(body)
     again = CODEC.encode_request(back, FACTS[1], Ledger()).body
-    body["tools"] = [{k: v for k, v in x.items()} for x in body.get("tools", [])]
+
     assert replace(back, paths={}).model == request.model
     assert again.get("messages") == body["messages"]
