@@ -28,6 +28,12 @@ class SseReader:
             if end and b"\r" not in (line := data[6:end]):
                 self._skip_lf = False
                 return [(b"", line)]
+        elif data[:7] == b"event: " and data[-2:] == b"\n\n" and not (self._buffer or self._data or self._event) and data.count(b"\n") == 3:
+            # The same for an event with a name.
+            name, _, rest = data.partition(b"\n")
+            if rest[:6] == b"data: " and b"\r" not in data:
+                self._skip_lf = False
+                return [(name[7:].strip(), rest[6:-2])]
         if self._skip_lf and data:
             self._skip_lf = False
             if data[0] == 10:
