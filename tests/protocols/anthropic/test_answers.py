@@ -309,6 +309,7 @@ QUIRKS: dict[str, tuple[list[dict[str, Any]], tuple[Part, ...]]] = {
         [START, block(0, {"type": "compaction", "content": None}), delta(0, "compaction_delta", content="sum"), delta(0, "compaction_delta", content="med"), end(0), finish(), STOP],
         (Native("anthropic", "compaction", {"type": "compaction", "content": "summed"}),),
     ),
+    "no usage in message_delta": ([START, *TEXT, {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, STOP], (Text("a"),)),
     "a frame after the end": ([START, *TEXT, finish(), STOP, START, *TEXT], (Text("a"),)),
 }
 

@@ -183,6 +183,10 @@ BLOCKS: list[tuple[dict[str, Any], Part]] = [
         ),
     ),
     (
+        {"type": "document", "source": {"type": "hologram", "data": "x"}},
+        Native("anthropic", "document", {"type": "document", "source": {"type": "hologram", "data": "x"}}, at=AT),
+    ),
+    (
         {"type": "image", "source": {"type": "hologram", "data": "x"}},
         Native("anthropic", "image", {"type": "image", "source": {"type": "hologram", "data": "x"}}, at=AT),
     ),

@@ -36,8 +36,6 @@ def decode_response(body: bytes) -> Response:
     try:
         return _decode_message(Fields(message, ""))
     except ApiError as error:
-        if error.kind != "invalid":
-            raise
         raise ApiError("upstream_failed", f"the upstream's answer is no message: {error.message}") from None
 
 
