@@ -15,6 +15,7 @@ from . import __version__
 
 if TYPE_CHECKING:
     from .config import Config
+    from .routing.resolve import Resolver
 
 NOT_BUILT: dict[str, str] = {
     "keys": "create, list, show, update, rotate and revoke API keys",
@@ -69,6 +70,8 @@ def serve(
 ) -> None:
     """Start the gateway."""
     settings = _load(config, {"server.host": host, "server.port": port, "server.workers": workers})
+    if problems := _resolver(settings).problems():
+        _refuse(tuple(problems))
     from .config import ConfigError
     from .server.serve import serve as run
 
@@ -131,7 +134,7 @@ def _load(path: Path | None, flags: Mapping[str, Any]) -> "Config":
         _refuse(error.errors)
 
 
-def _resolver(settings: "Config") -> Any:
+def _resolver(settings: "Config") -> "Resolver":
     from .providers.catalog import Catalog
     from .routing.resolve import Resolver
 

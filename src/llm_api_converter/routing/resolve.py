@@ -83,7 +83,7 @@ class Resolver:
 
     def capabilities(self, model: str, client_protocol: str) -> list[dict[str, Any]]:
         """For `/v1/capabilities`: each target of the name with every fact's value, layer, source and date."""
-        configured = self._exact.get(model)
+        configured = self._configured_as(model)
         return [
             {
                 "provider": target.provider, "protocol": target.protocol, "model": target.model,
@@ -95,8 +95,7 @@ class Resolver:
         ]
 
     def _resolve(self, model: str, client_protocol: str, claude: bool = True) -> Route:
-        configured = self._exact.get(model) or next((m for m in self._patterns if fnmatchcase(model, m.name)), None)
-        if configured is not None:
+        if (configured := self._configured_as(model)) is not None:
             return self._configured(configured, model, client_protocol)
         name, slash, rest = model.partition("/")
         if slash and rest and name in self._providers:
@@ -110,6 +109,10 @@ class Resolver:
         if claude and model.startswith("claude-") and (instead := self._claude(model)):
             return self._resolve(instead, client_protocol, claude=False)
         self._unknown(model)
+
+    def _configured_as(self, model: str) -> ModelConfig | None:
+        """The entry of the settings that a name means: exact, else the first pattern that matches."""
+        return self._exact.get(model) or next((m for m in self._patterns if fnmatchcase(model, m.name)), None)
 
     def _claimants(self, model: str) -> list[_Provider]:
         return [p for p in self._providers.values() if any(fnmatchcase(model, pattern) for pattern in p.claims)]
