@@ -114,6 +114,7 @@ class Request(Struct, frozen=True):
     `metadata` are free labels, `store` whether the provider may keep the answer. `stream_usage`: a streaming client asked for
     the usage (it is optional in Chat). `betas`: feature flags the client's protocol carries in headers, in order.
     `choices` asks for more than one answer: served by the same protocol only, refused elsewhere.
+    `service_tier` is in OpenAI's words (auto, default, flex, priority); decoders translate what means the same.
     `paths` maps a neutral field (`temperature`, `reasoning.effort`) to the client's own path of it (`generationConfig.temperature`)
     where the two differ; use `path`.
     """
