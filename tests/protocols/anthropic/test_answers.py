@@ -451,6 +451,12 @@ def test_service_tiers() -> None:
     assert encoded(Response("", "m", (), Finish("stop"), service_tier="flex"))[1] == [("service_tier", "tuning")]
 
 
+def test_a_service_tier_that_comes_late_stands_in_message_delta() -> None:
+    out = streamed(Begin("x", "m"), Open(0, Text("")), Close(0), Finished(Finish("stop"), service_tier="default"), End())
+    assert "service_tier" not in out[0]["message"]["usage"]
+    assert out[-2]["usage"]["service_tier"] == "standard"
+
+
 def test_a_failure_ends_the_stream_without_message_stop() -> None:
     encoder = CODEC.stream_encoder(ANSWER, Ledger())
     stream = encoder.encode([Begin("x", "m"), Open(0, Text("")), Delta(0, "a"), Failed(ApiError("overloaded", "try later"))])

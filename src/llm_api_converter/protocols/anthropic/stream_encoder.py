@@ -215,8 +215,9 @@ class StreamEncoder:
         except ApiError as error:
             self._fail(error)
             return
-        usage = encode_usage(self._usage or estimated(self._answer.input_estimate), None, self._ledger)
-        usage = {field: count for field, count in usage.items() if field not in START_ONLY}
+        tier = finished.service_tier
+        usage = encode_usage(self._usage or estimated(self._answer.input_estimate), tier, self._ledger)
+        usage = {field: count for field, count in usage.items() if field not in START_ONLY or (field == "service_tier" and tier)}
         usage["input_tokens"] = max(usage["input_tokens"], 1)
         frame: dict[str, Any] = {"type": "message_delta", "delta": delta, "usage": usage}
         put_extras(frame, finished.extras, "", self._ledger)
