@@ -15,7 +15,7 @@ from ..hub.ledger import Ledger
 from ..hub.response import Finish, Response, Usage
 from ..hub.restore import Restorer
 from ..hub.sealing import SealWriter
-from ..protocols.base import Answer, Codec
+from ..protocols.base import Answer, Codec, StreamForm
 from ..protocols.relay import Relay, tap_response
 
 
@@ -89,7 +89,8 @@ class Translated:
     __slots__ = ("_answer", "_client", "_decoder", "_encoder", "_ledger", "_restorer", "_sealer", "_up", "seen")
 
     def __init__(
-        self, up: Codec, client: Codec, answer: Answer, ledger: Ledger, restorer: Restorer | None, sealer: SealWriter | None
+        self, up: Codec, client: Codec, form: StreamForm, answer: Answer, ledger: Ledger, restorer: Restorer | None,
+        sealer: SealWriter | None,
     ) -> None:
         self._up = up
         self._client = client
@@ -98,7 +99,7 @@ class Translated:
         self._restorer = restorer
         self._sealer = sealer
         self._decoder = up.stream_decoder()
-        self._encoder = client.stream_encoder(answer, ledger)
+        self._encoder = form.stream_encoder(answer, ledger)
         self.seen = Seen()
 
     def plain(self, body: bytes) -> bytes:
@@ -141,12 +142,13 @@ class Translated:
 class Relayed:
     """The same protocol on both sides: the bytes go on, a tap reads along."""
 
-    __slots__ = ("_codec", "_relay", "_request_id", "seen")
+    __slots__ = ("_codec", "_form", "_relay", "_request_id", "seen")
 
-    def __init__(self, codec: Codec, request_id: str, *, drop_usage: bool) -> None:
+    def __init__(self, codec: Codec, form: StreamForm, request_id: str, *, drop_usage: bool) -> None:
         self._codec = codec
+        self._form = form
         self._request_id = request_id
-        self._relay = Relay(codec.stream_decoder(), codec.stream_type, drop_usage=drop_usage)
+        self._relay = Relay(codec.stream_decoder(), form.stream_type, drop_usage=drop_usage)
         self.seen = Seen()
 
     @property
@@ -185,10 +187,10 @@ class Relayed:
 
     def fail(self, error: ApiError) -> bytes:
         self.seen.failed, self.seen.over = error, True
-        return self._codec.stream_error(error, self._request_id)
+        return self._form.stream_error(error, self._request_id)
 
 
 @cache
-def ping_of(codec: Codec) -> bytes:
+def ping_of(form: StreamForm) -> bytes:
     """A keep-alive in a client's protocol; the same bytes at any time."""
-    return codec.stream_encoder(Answer(model="", new_id=str), Ledger()).ping()
+    return form.stream_encoder(Answer(model="", new_id=str), Ledger()).ping()

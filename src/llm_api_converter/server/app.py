@@ -9,6 +9,7 @@ docs/decisions/002-one-frame-instead-of-middleware.md).
 from time import monotonic
 
 import structlog
+from msgspec import structs
 
 from ..config import Config
 from ..hub.errors import ApiError
@@ -18,6 +19,7 @@ from ..protocols import codec
 from ..protocols.base import WireError
 from ..upstream.client import Client
 from .count import count
+from .embed import embed
 from .exchange import Exchange
 from .http import ClientGone, Receive, Responder, Scope, Send, read_body
 from .models import capabilities, list_models, show_model
@@ -49,9 +51,9 @@ class Gateway:
         runtime = self.runtime
         started_s = monotonic()
         headers = _headers(scope["headers"])
-        found = match(scope["path"])
+        found = match(scope["raw_path"], scope["query_string"])
         if found.operation in ("models", "model"):
-            found = next((type(found)(name, found.operation, found.method, found.argument) for key, name in ASKER if key in headers), found)
+            found = next((structs.replace(found, protocol=name) for key, name in ASKER if key in headers), found)
         x = Exchange(runtime, found, codec(found.protocol), headers, scope["query_string"], Responder(send), started_s)
         runtime.metrics.in_flight += 1
         try:
@@ -82,6 +84,8 @@ class Gateway:
             await generate(x, receive)
         elif operation == "count":
             await count(x, receive)
+        elif operation == "embed":
+            await embed(x, receive)
         elif operation == "models":
             await list_models(x)
         elif operation == "model":
@@ -142,7 +146,7 @@ async def _tell(x: Exchange, error: ApiError, *, status: int | None = None) -> N
     error.message = x.runtime.redactor(error.message)
     if x.responder.started:
         if not x.responder.ended:
-            await x.responder.write(x.codec.stream_error(error, x.request_id), more=False)
+            await x.responder.write(x.form.stream_error(error, x.request_id), more=False)
         return
     refusal = x.refusal
     if refusal is not None and refusal.error is error:

@@ -1,6 +1,7 @@
 """Counting the tokens of a request: the upstream's own counter where it has one, else an estimate that says so."""
 
 from time import monotonic
+from urllib.parse import quote
 
 from ..hub.errors import ApiError
 from ..hub.estimate import estimate_input
@@ -25,6 +26,8 @@ async def count(x: Exchange, receive: Receive) -> None:
             if type(head.model) is not str or not head.model:
                 raise ApiError("invalid", "model: required", path="model")
             x.model = head.model
+        else:
+            x.model = x.match.argument
         x.route = x.runtime.resolver.resolve(x.model, x.codec.name)
         target = x.target = x.route.targets[0]
         exact = await _exact(x, target) if target.counts_tokens and target.protocol == x.codec.name else None
@@ -39,8 +42,8 @@ async def count(x: Exchange, receive: Receive) -> None:
 
 async def _exact(x: Exchange, target: Target) -> bytes | None:
     """The upstream's answer as it came; None where it has no counter or fails, for an estimate is better than an error."""
-    path = PATHS[target.protocol]["count"]
-    body = with_model(x.body, target.model) if x.model != target.model else x.body
+    path = PATHS[target.protocol]["count"].replace("{model}", quote(target.model, safe=""))
+    body = with_model(x.body, target.model) if x.codec.model_in_body and x.model != target.model else x.body
     headers = {"content-type": "application/json", "accept-encoding": "identity", **target.headers, **auth_headers(target)}
     headers.update(passing(UP[target.protocol], {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}))
     x.sent_s = monotonic()

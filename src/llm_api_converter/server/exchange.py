@@ -10,7 +10,7 @@ from ..hub.errors import ApiError
 from ..hub.ledger import Ledger
 from ..hub.request import Request
 from ..hub.response import Usage
-from ..protocols.base import Codec
+from ..protocols.base import Codec, StreamForm
 from ..providers.target import Route, Target
 from .http import Responder
 from .routes import Match
@@ -30,17 +30,19 @@ class Exchange:
     """Mutable notes of one request. Times are monotonic, in seconds; 0.0 means "not yet"."""
 
     __slots__ = (
-        "base_ledger", "body", "caller", "codec", "decoded", "error", "headers", "ledger", "match", "mode", "model", "parsed", "query", "refusal",
-        "request_id", "responder", "route", "runtime", "sent_s", "started_s", "stream", "target", "tries", "usage",
+        "base_ledger", "body", "caller", "codec", "decoded", "error", "form", "headers", "ledger", "match", "mode", "model", "parsed",
+        "query", "refusal", "request_id", "responder", "route", "runtime", "sent_s", "started_s", "stream", "target", "tries", "usage",
     )  # fmt: skip
 
     def __init__(
-        self, runtime: Runtime, match: Match, codec: Codec, headers: dict[bytes, bytes], query: bytes, responder: Responder,
+        self, runtime: Runtime, found: Match, codec: Codec, headers: dict[bytes, bytes], query: bytes, responder: Responder,
         started_s: float,
     ) -> None:
         self.runtime = runtime
-        self.match = match
+        self.match = found
         self.codec = codec
+        self.form = (codec.array_stream if found.array else None) or StreamForm(
+            codec.stream_type, codec.stream_encoder, codec.stream_error)
         self.headers = headers
         self.query = query
         self.responder = responder

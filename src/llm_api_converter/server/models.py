@@ -1,6 +1,6 @@
 """`/v1/models` in the asker's shape, and `/v1/capabilities`."""
 
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -20,7 +20,7 @@ async def list_models(x: Exchange) -> None:
 async def show_model(x: Exchange) -> None:
     """One of them."""
     x.caller = x.runtime.authenticate(x.headers, x.query)
-    name = unquote(x.match.argument)
+    name = x.match.argument
     encode = x.codec.encode_model
     found = next((m for m in x.runtime.resolver.models() if m.id == name), None)
     if encode is None or found is None:

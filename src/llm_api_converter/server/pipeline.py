@@ -46,6 +46,7 @@ async def generate(x: Exchange, receive: Receive) -> None:
 def read_call(x: Exchange) -> Head:
     """What routing needs: the model and whether a stream is wanted. A body that will be translated anyway is parsed only once."""
     if not x.codec.model_in_body:
+        x.model, x.stream = x.match.argument, bool(x.match.stream)
         return read_head(x.body)
     guess = first_model(x.body)
     if guess is not None and x.runtime.translates(guess, x.codec.name):
@@ -53,6 +54,8 @@ def read_call(x: Exchange) -> Head:
         head = head_of(x.parsed)
     else:
         head = read_head(x.body)
+    if head.model is None and x.match.argument:
+        head = Head(x.match.argument, head.stream, head.stream_options)
     if head.model is None:
         raise ApiError("invalid", "model: required", path="model")
     if type(head.model) is not str or not head.model:
@@ -74,7 +77,7 @@ async def _plain(x: Exchange, head: Head) -> None:
 
 async def _stream(x: Exchange, head: Head) -> None:
     responder = x.responder
-    ping = ping_of(x.codec)
+    ping = ping_of(x.form)
 
     async def keep_alive() -> None:
         if not responder.started:
@@ -265,7 +268,7 @@ def _answer_headers(x: Exchange, call: Call, answer: UpstreamAnswer) -> list[tup
 
 def _stream_headers(x: Exchange, call: Call | None, answer: UpstreamAnswer | None) -> list[tuple[bytes, bytes]]:
     headers = [(b"x-request-id", x.request_id.encode())] if call is None or answer is None else _answer_headers(x, call, answer)
-    headers.append((b"content-type", x.codec.stream_type.encode()))
+    headers.append((b"content-type", x.form.stream_type.encode()))
     headers.append((b"cache-control", b"no-cache"))
     headers.append((b"x-accel-buffering", b"no"))
     return headers

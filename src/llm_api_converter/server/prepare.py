@@ -81,9 +81,11 @@ def _relayed(x: Exchange, head: Head, target: Target) -> Call:
     path = PATHS[target.protocol]["stream" if x.stream else "generate"]
     if "{" in path:
         path = path.replace("{model}", quote(target.model, safe=""))
+    if x.match.array:
+        path = path.partition("?")[0]
     headers = _headers(target, x.stream)
     headers.update(passing(UP[target.protocol], {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}))
-    return Call(target, x.codec, path, body, headers, ledger, Relayed(x.codec, x.request_id, drop_usage=drop_usage))
+    return Call(target, x.codec, path, body, headers, ledger, Relayed(x.codec, x.form, x.request_id, drop_usage=drop_usage))
 
 
 # Protocols whose streams carry usage only on request, and the field that asks.
@@ -94,8 +96,9 @@ def decoded(x: Exchange) -> Request:
     """The client's request in neutral form, seals opened; decoded once, whatever is tried with it."""
     if x.decoded is None:
         betas = x.header(b"anthropic-beta")
-        request = x.codec.decode_request(
-            parse(x.body) if x.parsed is None else x.parsed, model=x.model, stream=x.stream, headers={} if betas is None else {"anthropic-beta": betas})
+        body = parse(x.body) if x.parsed is None else x.parsed
+        headers = {} if betas is None else {"anthropic-beta": betas}
+        request = x.codec.decode_request(body, model=x.model, stream=x.stream, headers=headers)
         if SEAL_PREFIX in x.body:
             request = open_seals(request, x.runtime.sealer, x.base_ledger)
         x.decoded = request
@@ -118,7 +121,7 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
         asked = strip_state(asked, ledger)
     adapted = adapt(asked, target.facts, ledger, target.protocol)
     wire = up.encode_request(adapted.request, target.facts, ledger)
-    _reject(x, ledger)
+    reject_losses(x, ledger)
     headers = _headers(target, x.stream)
     headers.update(wire.headers)
     answer = Answer(
@@ -127,7 +130,8 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
     )
     restorer = Restorer(adapted.names, adapted.output_tool) if adapted.names or adapted.output_tool else None
     sealer = SealWriter(x.runtime.sealer, target.facts.realm, target.scope, x.codec.seals, f"unsigned.{target.type}")
-    return Call(target, up, wire.path, _encode(wire.body), headers, ledger, Translated(up, x.codec, answer, ledger, restorer, sealer))
+    path = Translated(up, x.codec, x.form, answer, ledger, restorer, sealer)
+    return Call(target, up, wire.path, _encode(wire.body), headers, ledger, path)
 
 
 def _headers(target: Target, stream: bool) -> dict[str, str]:
@@ -140,7 +144,7 @@ def _headers(target: Target, stream: bool) -> dict[str, str]:
     return headers
 
 
-def _reject(x: Exchange, ledger: Ledger) -> None:
+def reject_losses(x: Exchange, ledger: Ledger) -> None:
     """Raise a 400 that lists every loss the route's policy does not allow."""
     if not ledger.losses or x.route is None:
         return

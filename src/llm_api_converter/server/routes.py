@@ -3,7 +3,9 @@
 The protocol of an unknown path is guessed from its looks, so that its 404 comes in a form the caller's SDK understands.
 """
 
+import re
 from typing import Literal
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -13,12 +15,16 @@ Operation = Literal[
 
 
 class Match(Struct, frozen=True):
-    """What a path asks for. `argument` is what the path carries (a model id), still percent-encoded."""
+    """What a path asks for. `argument` is the model (or other id) the path carries, decoded. `stream` where the path decides it;
+    `array`: the stream is wanted as one JSON array.
+    """
 
     protocol: str
     operation: Operation
     method: str
     argument: str = ""
+    stream: bool | None = None
+    array: bool = False
 
 
 EXACT: dict[str, Match] = {
@@ -26,7 +32,17 @@ EXACT: dict[str, Match] = {
     "/v1/messages/count_tokens": Match("anthropic", "count", "POST"),
     "/v1/chat/completions": Match("openai_chat", "generate", "POST"),
     "/chat/completions": Match("openai_chat", "generate", "POST"),
+    "/v1/embeddings": Match("openai_chat", "embed", "POST"),
+    "/embeddings": Match("openai_chat", "embed", "POST"),
+    "/v1/responses": Match("openai_responses", "generate", "POST"),
+    "/responses": Match("openai_responses", "generate", "POST"),
+    "/v1/responses/input_tokens": Match("openai_responses", "count", "POST"),
+    "/openai/v1/chat/completions": Match("openai_chat", "generate", "POST"),
+    "/openai/v1/responses": Match("openai_responses", "generate", "POST"),
+    "/openai/v1/embeddings": Match("openai_chat", "embed", "POST"),
+    "/openai/v1/models": Match("openai_chat", "models", "GET"),
     "/v1/models": Match("openai_chat", "models", "GET"),
+    "/v1beta/models": Match("gemini", "models", "GET"),
     "/models": Match("openai_chat", "models", "GET"),
     "/v1/capabilities": Match("openai_chat", "capabilities", "GET"),
     "/health": Match("openai_chat", "health", "GET"),
@@ -36,26 +52,57 @@ EXACT: dict[str, Match] = {
     "/api/event_logging/batch": Match("anthropic", "sink", "POST"),
     "/": Match("openai_chat", "head", "GET"),
 }
-PREFIXES: tuple[tuple[str, Match], ...] = (("/v1/models/", Match("openai_chat", "model", "GET")),)
+PREFIXES: tuple[tuple[str, Match], ...] = (
+    ("/v1/models/", Match("openai_chat", "model", "GET")), ("/v1beta/models/", Match("gemini", "model", "GET")),
+)
 LOOKS: tuple[tuple[str, str], ...] = (
     ("/v1/messages", "anthropic"), ("/v1beta/", "gemini"), ("/model/", "bedrock_converse"), ("/v1/responses", "openai_responses"),
 )
 # Which protocol's list a caller of /v1/models wants, told by a header only its clients send.
 ASKER: tuple[tuple[bytes, str], ...] = ((b"anthropic-version", "anthropic"), (b"x-goog-api-key", "gemini"))
 
+# The model is taken from the raw path: it may hold `/` and `:`, percent-encoded or not; the operation follows the last `:`.
+_GEMINI = re.compile(r"(?:/v1beta|/v1alpha|/v1)?/models/(.+):(\w+)")
+_GEMINI_OPERATIONS: dict[str, tuple[Operation, bool | None]] = {
+    "generateContent": ("generate", False), "streamGenerateContent": ("generate", True), "countTokens": ("count", None),
+    "embedContent": ("embed", None), "batchEmbedContents": ("embed", None),
+}
+_BEDROCK = re.compile(r"/model/(.+)/([a-z-]+)")
+_BEDROCK_OPERATIONS: dict[str, tuple[Operation, bool | None]] = {
+    "converse": ("generate", False), "converse-stream": ("generate", True), "count-tokens": ("count", None),
+}
+_DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/(chat/completions|embeddings)")
 
-def match(path: str) -> Match:
-    """The match of a path; `unknown` with the likeliest protocol where there is none."""
+
+def match(raw_path: bytes, query: bytes = b"") -> Match:
+    """The match of a path as it was sent; `unknown` with the likeliest protocol where there is none."""
+    path = raw_path.decode("latin-1")
     found = EXACT.get(path)
     if found is not None:
         return found
+    carried = _carried(path, query)
+    if carried is not None:
+        return carried
     for prefix, template in PREFIXES:
         if path.startswith(prefix) and len(path) > len(prefix):
-            return Match(template.protocol, template.operation, template.method, path[len(prefix):])
+            return Match(template.protocol, template.operation, template.method, unquote(path[len(prefix):]))
     protocol = next((name for prefix, name in LOOKS if path.startswith(prefix)), "openai_chat")
     return Match(protocol, "unknown", "")
 
 
+def _carried(path: str, query: bytes) -> Match | None:
+    """Paths that carry a model."""
+    if (found := _GEMINI.fullmatch(path)) and found[2] in _GEMINI_OPERATIONS:
+        operation, stream = _GEMINI_OPERATIONS[found[2]]
+        return Match("gemini", operation, "POST", unquote(found[1]), stream, stream is True and b"alt=sse" not in query)
+    if (found := _BEDROCK.fullmatch(path)) and found[2] in _BEDROCK_OPERATIONS:
+        operation, stream = _BEDROCK_OPERATIONS[found[2]]
+        return Match("bedrock_converse", operation, "POST", unquote(found[1]), stream)
+    if found := _DEPLOYMENT.fullmatch(path):
+        return Match("openai_chat", "generate" if found[2].startswith("chat") else "embed", "POST", unquote(found[1]))
+    return None
+
+
 def served() -> frozenset[str]:
     """The protocols that have a path."""
-    return frozenset(m.protocol for m in EXACT.values())
+    return frozenset((*(m.protocol for m in EXACT.values()), "bedrock_converse"))
