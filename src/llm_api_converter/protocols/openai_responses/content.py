@@ -173,9 +173,14 @@ def decode_annotation(raw: dict[str, Any]) -> Citation:
     kind = rest.pop("type", None)
     words = {"type": kind}
     if kind == "url_citation":
-        start, end = rest.pop("start_index", None), rest.pop("end_index", None)
-        return Citation(rest.pop("url", None), rest.pop("title", None), start=start, end=end, extras=extras_of(words, rest))
-    return Citation(title=rest.pop("filename", None), extras=extras_of(words, rest))
+        start, end = _typed(rest, "start_index", int), _typed(rest, "end_index", int)
+        return Citation(_typed(rest, "url", str), _typed(rest, "title", str), start=start, end=end, extras=extras_of(words, rest))
+    return Citation(title=_typed(rest, "filename", str), extras=extras_of(words, rest))
+
+
+def _typed(rest: dict[str, Any], name: str, kind: type) -> Any:
+    """Takes a field of that type; one of another type stays where it is."""
+    return rest.pop(name) if type(rest.get(name)) is kind else None
 
 
 # ---------------------------------------------------------------------------------------------------------------- encode

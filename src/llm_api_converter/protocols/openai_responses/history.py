@@ -72,7 +72,11 @@ class _Reader:
         """The next item."""
         if type(item) is not dict:
             raise invalid(at, f"expected an object, got {type_name(item)}")
-        kind = item.get("type") or ("message" if "role" in item else "item_reference")
+        kind = item.get("type")
+        if kind is None:
+            kind = "message" if "role" in item else "item_reference"
+        elif type(kind) is not str:
+            raise invalid(f"{at}.type", f"expected a string, got {type_name(kind)}")
         if kind == "message":
             self._message(item, at)
         elif kind in RESULTS:
@@ -123,7 +127,7 @@ def _decode_message(f: Fields, role: Role, spelled: str | None) -> Message:
     if content is None:
         raise f.error("content", "required")
     parts = decode_content(content, f.at("content"))
-    words = {name: value for name in ("id", "status") if (value := f.take(name)) is not None}
+    words = {name: value for name in ("id", "status") if (value := f.text(name)) is not None}
     name = f.text("name")
     return Message(role, parts, name, f.path, spelled, extras_of(words, f.rest()))
 
@@ -131,7 +135,7 @@ def _decode_message(f: Fields, role: Role, spelled: str | None) -> Message:
 def _decode_output(f: Fields, *, custom: bool) -> ToolResult:
     """The outcome of a call the client ran."""
     f.take("type")
-    words = {name: value for name in ("id", "status", "name", "namespace") if (value := f.take(name)) is not None}
+    words = {name: value for name in ("id", "status", "name", "namespace") if (value := f.text(name)) is not None}
     call_id = f.text("call_id")
     if call_id is None:
         raise f.error("call_id", "required")

@@ -51,8 +51,8 @@ NATIVE_FROM_USER = frozenset(
 
 def decode_hosted(item: dict[str, Any], at: str) -> list[Part]:
     """A hosted tool's item, or one without a neutral meaning."""
-    kind = item.get("type")
-    how = HOSTED.get(kind) if type(kind) is str else None
+    kind = _text(item.get("type")) or "item_reference"
+    how = HOSTED.get(kind)
     if how is not None:
         call = hosted_call(item, how, at)
         return [call, _decode_result(item, how, call.id, at)] if how.answered else [call]
@@ -61,7 +61,7 @@ def decode_hosted(item: dict[str, Any], at: str) -> list[Part]:
         call_id = _text(item.get("call_id")) or _text(item.get("id"))
         parts = (Text(_json(item.get(field, [])), at=f"{at}.{field}" if at else ""),)
         return [ToolResult(call_id, parts, name, json=True, runs="provider", extras={WORDING: {"item": item}}, at=at)]
-    return [Native(PROTOCOL, str(kind), item, at=at)]
+    return [Native(PROTOCOL, kind, item, at=at)]
 
 
 def hosted_call(item: dict[str, Any], how: Hosted, at: str) -> ToolCall:

@@ -32,14 +32,19 @@ def decode_item(item: Any, at: str) -> list[Part]:
     """An item the model wrote -> its parts. `at` is "" in answers."""
     if type(item) is not dict:
         raise invalid(at, f"expected an object, got {type_name(item)}")
-    decode = ITEMS_IN.get(item.get("type") or "message")
+    kind = item.get("type")
+    if kind is None:
+        kind = "message"
+    elif type(kind) is not str:
+        raise invalid(f"{at}.type" if at else "type", f"expected a string, got {type_name(kind)}")
+    decode = ITEMS_IN.get(kind)
     return decode(Fields(item, at)) if decode is not None else decode_hosted(item, at)
 
 
 def _words(f: Fields, *names: str) -> dict[str, Any]:
     """The bookkeeping fields that are there."""
     f.take("type")
-    return {name: value for name in names if (value := f.take(name)) is not None}
+    return {name: value for name in names if (value := f.text(name)) is not None}
 
 
 def decode_message(f: Fields) -> list[Part]:

@@ -77,17 +77,19 @@ def decode_answer(answer: dict[str, Any]) -> Response:
     if answer.get("status") == "failed" or (answer.get("error") and not answer["output"]):
         raise answer_error(answer.get("error"))
     parts: list[Part] = []
-    for item in answer["output"]:
-        parts.extend(decode_item(item, ""))
-    created = answer.get("created_at")
+    try:
+        for item in answer["output"]:
+            parts.extend(decode_item(item, ""))
+    except ApiError as e:
+        raise ApiError("upstream_failed", f"the upstream's answer cannot be read: {e.message}") from e
     return Response(
         _text(answer.get("id")),
         _text(answer.get("model")),
         tuple(parts),
         decode_finish(answer, calls=any(map(is_client_call, parts)), refusal=any(isinstance(x, Refusal) for x in parts)),
         decode_usage(answer.get("usage")),
-        answer.get("service_tier"),
-        int(created) if isinstance(created, int | float) else None,
+        _text(answer.get("service_tier")) or None,
+        decode_time(answer.get("created_at")),
         decode_echo(answer),
     )
 
@@ -101,9 +103,9 @@ def decode_finish(answer: dict[str, Any], *, calls: bool, refusal: bool) -> Fini
     """`status` and `incomplete_details`. `raw` is the reason where one is given, else the status."""
     status = _text(answer.get("status"))
     details = answer.get("incomplete_details")
-    reason = details.get("reason") if isinstance(details, dict) else None
+    reason = _text(details.get("reason")) if isinstance(details, dict) else ""
     if status == "incomplete":
-        return Finish(REASONS_IN.get(_text(reason), "other"), reason or status, extras=_details(details))
+        return Finish(REASONS_IN.get(reason, "other"), reason or status, extras=_details(details))
     found = STATUS_IN.get(status, "other")
     if found == "stop":
         found = "tool_call" if calls else "refused" if refusal else "stop"
@@ -124,9 +126,24 @@ def decode_usage(raw: Any) -> Usage | None:
     given = given if isinstance(given, dict) else {}
     made = made if isinstance(made, dict) else {}
     return Usage(
-        raw.get("input_tokens") or 0, raw.get("output_tokens") or 0, given.get("cached_tokens"), given.get("cache_write_tokens"),
-        reasoning=made.get("reasoning_tokens"), raw=raw, protocol=PROTOCOL,
+        _count(raw, "input_tokens") or 0,
+        _count(raw, "output_tokens") or 0,
+        _count(given, "cached_tokens"),
+        _count(given, "cache_write_tokens"),
+        reasoning=_count(made, "reasoning_tokens"),
+        raw=raw,
+        protocol=PROTOCOL,
     )
+
+
+def _count(counts: dict[str, Any], name: str) -> int | None:
+    value = counts.get(name)
+    return value if type(value) is int else None
+
+
+def decode_time(value: Any) -> int | None:
+    """Seconds since 1970; some servers write them as a float."""
+    return int(value) if type(value) is int or type(value) is float else None
 
 
 def decode_echo(answer: dict[str, Any]) -> Extras | None:

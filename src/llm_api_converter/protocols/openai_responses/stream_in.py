@@ -24,7 +24,7 @@ from .content import decode_annotation
 from .errors import answer_error
 from .hosted import HOSTED, hosted_call
 from .items import BETWEEN_SUMMARIES, decode_item
-from .response import decode_echo, decode_finish, decode_usage, is_client_call
+from .response import decode_echo, decode_finish, decode_time, decode_usage, is_client_call
 from .wire import PROTOCOL, WORDING, Frame, decode_frame, decode_json
 
 Key = tuple[int, Any]
@@ -68,7 +68,7 @@ class ResponsesDecoder:
         self._citations: dict[Key, int] = {}
         self._parts: dict[int, list[int]] = {}
         self._waiting: dict[int, Reasoning] = {}
-        self._done: dict[int, tuple[Any, Any]] = {}
+        self._done: dict[int, tuple[str, str]] = {}
         self._ids: dict[str, int] = {}
         self._live = 0
         self._calls = self._refusal = False
@@ -133,18 +133,20 @@ class ResponsesDecoder:
             return
         self._begun = True
         answer = frame.response if isinstance(frame.response, dict) else {}
-        created = answer.get("created_at")
         out.append(
             Begin(
-                answer.get("id") or "", answer.get("model") or "", int(created) if isinstance(created, int | float) else None,
-                answer.get("service_tier"), decode_echo(answer) if answer else None,
+                _text(answer.get("id")),
+                _text(answer.get("model")),
+                decode_time(answer.get("created_at")),
+                _text(answer.get("service_tier")) or None,
+                decode_echo(answer) if answer else None,
             )
         )
 
     def _end(self, kind: str, answer: Any, out: list[Event]) -> None:
         """The final answer: what of it was never sent, then why it ended."""
         answer = answer if isinstance(answer, dict) else {}
-        status = answer.get("status") or kind.rpartition(".")[2]
+        status = _text(answer.get("status")) or kind.rpartition(".")[2]
         if status == "failed":
             self._fail(answer_error(answer.get("error")), out)
             return
@@ -160,7 +162,7 @@ class ResponsesDecoder:
         if usage is not None:
             out.append(UsageSeen(usage))
         finish = decode_finish({**answer, "status": status}, calls=self._calls, refusal=self._refusal)
-        out.append(Finished(finish, decode_echo(answer), answer.get("service_tier")))
+        out.append(Finished(finish, decode_echo(answer), _text(answer.get("service_tier")) or None))
         out.append(End())
         self._over = True
 
@@ -194,18 +196,18 @@ class ResponsesDecoder:
         self._live = index
         item_id = item.get("id")
         self._ids[item_id if isinstance(item_id, str) else f"#{index}"] = index
-        kind = item.get("type")
+        kind = _text(item.get("type")) or "message"
         if kind in OPENED_AT_ONCE and item.get("call_id"):
             written = "input" if kind == "custom_tool_call" else "arguments"
             self._open((index, CALL), decode_item({**item, written: "", "status": None}, "")[0], out)
             self._add((index, CALL), item.get(written), ToolCall, out)
         elif kind == "reasoning":
-            words = {"id": item_id}
+            words = {"id": _text(item_id) or None}
             self._waiting[index] = Reasoning("", True, extras={WORDING: words})
         elif kind in HOSTED:
             call = hosted_call(item, HOSTED[kind], "")
             self._open((index, CALL), replace(call, arguments="{}"), out)
-        elif kind in (None, "message"):
+        elif kind == "message":
             self._opened[index, None] = _message_start(item)
 
     def _open(self, key: Key, part: Part, out: list[Event]) -> None:
@@ -370,6 +372,10 @@ HANDLERS: dict[str, Any] = {
 }
 
 
+def _text(value: Any) -> str:
+    return value if type(value) is str else ""
+
+
 def _slot(part: Part, position: int) -> Any:
     """The second half of a part's key."""
     match part:
@@ -388,7 +394,7 @@ def _slot(part: Part, position: int) -> Any:
 def _message_start(item: dict[str, Any]) -> Text:
     """A message's bookkeeping as far as it is known when it begins. Kept as a Text that is never sent."""
     f = Fields(item, "")
-    words = {name: value for name in ("id", "phase") if (value := f.take(name)) is not None}
+    words = {name: value for name in ("id", "phase") if (value := f.text(name)) is not None}
     return Text("", extras={WORDING: words} if words else None)
 
 
@@ -409,11 +415,11 @@ def _late_extras(opened: Part, part: Part) -> Extras | None:
     return late or None
 
 
-def _identity(item: Any) -> tuple[Any, Any]:
+def _identity(item: Any) -> tuple[str, str]:
     """What an item is known by in the final answer."""
     if not isinstance(item, dict):
-        return None, None
-    return item.get("type"), item.get("call_id") or item.get("id")
+        return "", ""
+    return _text(item.get("type")), _text(item.get("call_id")) or _text(item.get("id"))
 
 
 def _event_error(frame: Frame, payload: bytes) -> ApiError:
