@@ -361,6 +361,23 @@ def test_frames_that_cannot_be_read_fail(data: bytes) -> None:
     assert event.error.kind == "upstream_failed"
 
 
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        (b"event: error\ndata: upstream is gone\n\n", "upstream_failed", "upstream is gone"),
+        (b'data: {"error":{"type":"overloaded_error","message":"Busy"}}\n\n', "overloaded", "Busy"),
+        (b'{"type":"error",\n"error":{"type":"rate_limit_error","message":"Slow down"}}', "rate_limited", "Slow down"),
+        (b"<html>\n", "upstream_incomplete", "the upstream ended its stream before message_stop"),
+        (b'{"other":1}\n', "upstream_incomplete", "the upstream ended its stream before message_stop"),
+    ],
+)
+def test_errors_in_odd_spellings_keep_their_words(data: bytes, kind: ErrorKind, words: str) -> None:
+    decoder = CODEC.stream_decoder()
+    (event,) = [*decoder.feed(data), *decoder.finish()]
+    assert isinstance(event, Failed)
+    assert (event.error.kind, event.error.message) == (kind, words)
+
+
 def test_the_end_mark_of_another_protocol_is_ignored() -> None:
     decoder = CODEC.stream_decoder()
     assert isinstance([*decoder.feed(sse(START, *TEXT, finish()) + b"data: [DONE]\n\n" + sse(STOP)), *decoder.finish()][-1], End)

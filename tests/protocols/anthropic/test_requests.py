@@ -301,6 +301,11 @@ def test_leading_system_messages_become_one_system() -> None:
     assert losses == []
 
 
+def test_an_item_in_a_leading_system_message_stays_a_message() -> None:
+    fields = {"messages": [{"role": "system", "content": [{"type": "tool_addition", "tool": {"type": "tool_reference", "name": "f"}}]}, HI]}
+    assert encoded(decoded(**fields)) == (body(**fields), [])
+
+
 def test_betas_of_header_and_body_in_order() -> None:
     request = CODEC.decode_request(body(betas=["b", "c"], anthropic_beta=["d"]), headers={"anthropic-beta": "a, b,"})
     assert request.betas == ("a", "b", "c", "d")

@@ -14,11 +14,11 @@ from typing import Any
 from ...hub.errors import invalid
 from ...hub.facts import Facts
 from ...hub.ledger import Ledger, LossClass
-from ...hub.messages import Message, Role
+from ...hub.messages import Media, Message, Native, Role, Text
 from ...hub.request import Request, Sampling
 from ..base import Json, Wire
 from ..fields import Fields, type_name
-from .blocks import Side, decode_content, encode_blocks, encode_content
+from .blocks import Side, decode_content, encode_blocks, encode_content, is_string
 from .marks import keep_nested, put_cache, put_extras, take_cache
 from .options import LEGACY_PATHS, PATHS, decode_options, encode_options
 from .tools import decode_choice, decode_tools, encode_choice, encode_tools
@@ -146,7 +146,7 @@ def _put_content(body: Json, request: Request, facts: Facts, ledger: Ledger) -> 
     side = Side(ledger, realms=facts.accepts_realms, unsigned=facts.reasoning_unsigned)
     messages = request.messages
     turns = 0
-    while turns < len(messages) and messages[turns].role == "system":
+    while turns < len(messages) and _leads(messages[turns]):
         turns += 1
     if turns:
         system = _encode_system(messages[:turns], side)
@@ -165,23 +165,22 @@ def _put_content(body: Json, request: Request, facts: Facts, ledger: Ledger) -> 
         put_cache(body, request.cache, "", ledger)
 
 
+def _leads(message: Message) -> bool:
+    """Can this first message be part of `system`? One with items of this protocol's own (`tool_addition`) stays a message."""
+    return message.role == "system" and not any(isinstance(part, Native) for part in message.parts)
+
+
 def _encode_system(messages: Sequence[Message], side: Side) -> str | list[Json]:
     """Leading system messages -> `system`, which holds text only."""
-    if len(messages) == 1 and len(messages[0].parts) == 1:
-        only = messages[0].parts[0]
-        text = encode_content(messages[0].parts, side) if getattr(only, "at", "")[-1:] != "]" else None
-        if isinstance(text, str):
-            _report_message(messages[0], side.ledger)
-            return text
-    blocks: list[Json] = []
     for message in messages:
         _report_message(message, side.ledger)
-        for part, block in ((part, encode_blocks((part,), side)) for part in message.parts):
-            if block and block[0]["type"] in ("image", "document"):
-                side.ledger.drop(part.at, block[0]["type"], "content", "system holds text only")
-            else:
-                blocks += block
-    return blocks
+    parts = [part for message in messages for part in message.parts]
+    if len(parts) == 1 and isinstance(parts[0], Text) and is_string(parts[0]):
+        return parts[0].text
+    for part in parts:
+        if isinstance(part, Media):
+            side.ledger.drop(part.at, part.kind, "content", "system holds text only")
+    return encode_blocks(tuple(part for part in parts if not isinstance(part, Media)), side)
 
 
 def _encode_messages(messages: Sequence[Message], side: Side) -> list[Json]:

@@ -22,7 +22,7 @@ from ...hub.messages import Extras, Native, Opaque, Part, Reasoning, Text, ToolC
 from ..fields import Fields
 from .blocks import decode_block
 from .citations import decode_citation
-from .errors import error_of
+from .errors import decode_error, error_of
 from .usage import decode_finish, decode_tier, decode_usage
 from .wire import PROTOCOL, REALM, BlockDelta, DeltaFrame
 
@@ -72,9 +72,17 @@ class StreamDecoder:
         """The input ended."""
         out = self._read(self._reader.finish())
         if not self._over:
-            self._over = True
-            out.append(Failed(ApiError("upstream_incomplete", "the upstream ended its stream before message_stop")))
+            self._fail(self._stray_error() or ApiError("upstream_incomplete", "the upstream ended its stream before message_stop"), out)
         return out
+
+    def _stray_error(self) -> ApiError | None:
+        """The error in lines that are no event: some gateways break a stream off with a bare JSON body."""
+        body = b"\n".join(self._reader.stray)
+        try:
+            value = _object(body)
+        except (msgspec.DecodeError, UnicodeError):
+            return None
+        return error_of(value, body) if "error" in value else None
 
     def _read(self, frames: list[tuple[bytes, bytes]]) -> list[Event]:
         out: list[Event] = []
@@ -95,7 +103,9 @@ class StreamDecoder:
             except ApiError as error:
                 self._fail(ApiError("upstream_failed", f"the upstream's stream is broken: {error.message}"), out)
             except (msgspec.DecodeError, UnicodeError) as error:
-                if data.strip() not in (b"[DONE]", b""):
+                if name == b"error":
+                    self._fail(decode_error(500, {}, data), out)
+                elif data.strip() not in (b"[DONE]", b""):
                     self._fail(ApiError("upstream_failed", f"the upstream's stream holds a frame that cannot be read: {error}"), out)
         return out
 
@@ -120,7 +130,7 @@ class StreamDecoder:
             self._take_message_delta(frame, out)
         elif kind == "message_stop":
             self._stop_message(out)
-        elif kind == "error":
+        elif kind == "error" or (kind is None and "error" in frame):
             self._fail(error_of(frame, data), out)
         else:
             out.append(Aside(PROTOCOL, frame, ping=kind == "ping"))
