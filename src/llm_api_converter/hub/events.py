@@ -127,7 +127,7 @@ class Checker:
                 if event.index != self.index + 1:
                     raise ValueError(f"{event!r}: the next index is {self.index + 1}")
                 self.index = event.index
-            elif isinstance(event, Delta | Attach | Close) and event.index != self.index:
+            elif isinstance(event, (Delta, Attach, Close)) and event.index != self.index:
                 raise ValueError(f"{event!r}: the open part is {self.index}")
             self.state = after
 

@@ -112,7 +112,7 @@ def _complete(part: Part, text: str, attached: list[Opaque | Citation | Extras])
             whole = part
     tokens = tuple(x for x in attached if isinstance(x, Opaque))
     citations = tuple(x for x in attached if isinstance(x, Citation))
-    if tokens and isinstance(whole, Text | Reasoning | ToolCall | Media):
+    if tokens and isinstance(whole, (Text, Reasoning, ToolCall, Media)):
         whole = replace(whole, tokens=whole.tokens + tokens)
     if citations and isinstance(whole, Text):
         whole = replace(whole, citations=whole.citations + citations)

@@ -60,7 +60,7 @@ class SealWriter:
 
     def response(self, response: Response) -> Response:
         """A whole answer, sealed as its stream would be."""
-        if not any(isinstance(x, Reasoning) or (isinstance(x, Text | Media | ToolCall) and x.tokens) for x in response.parts):
+        if not any(isinstance(x, Reasoning) or (isinstance(x, (Text, Media, ToolCall)) and x.tokens) for x in response.parts):
             return response
         return fold(self.events(unfold(response)))
 
@@ -282,7 +282,7 @@ class _Opener:
         self._parts.append(here)
         if _client_call(here):
             self._call, self._segment = place, len(self._parts)
-        elif isinstance(here, Text | Media | ToolCall):
+        elif isinstance(here, (Text, Media, ToolCall)):
             self._visible = place
 
     def _opened(self, part: Holder, tokens: tuple[Opaque, ...]) -> Holder | None:
@@ -329,7 +329,7 @@ class _Opener:
         last = [_reasoning(x, realm, at) for x in thoughts if x.after_text]
         parts[start:] = [*first, *rest, *last]
         if self._visible is not None and self._visible[0] is parts and self._visible[1] >= start:
-            moved = [i for i, x in enumerate(parts) if i >= start and isinstance(x, Text | Media | ToolCall)]
+            moved = [i for i, x in enumerate(parts) if i >= start and isinstance(x, (Text, Media, ToolCall))]
             self._visible = (parts, moved[-1]) if moved else None
 
     def _give(self, place: tuple[list[Part], int] | None, tokens: tuple[Opaque, ...], at: str) -> None:
@@ -351,7 +351,7 @@ def _tokens(part: Part) -> tuple[Opaque, ...]:
 
 def _is_own(sealed: Sealed, part: Holder) -> bool:
     """Are the seal's `text_tokens` for the very part it sits on? A carrier that a client merged with text is that text."""
-    return isinstance(part, Text | Media) and not (sealed.carrier and _blank(part))
+    return isinstance(part, (Text, Media)) and not (sealed.carrier and _blank(part))
 
 
 def _own_tokens(sealed: Sealed, part: Holder) -> tuple[Opaque, ...]:
@@ -363,7 +363,7 @@ def _own_tokens(sealed: Sealed, part: Holder) -> tuple[Opaque, ...]:
 
 
 def _blank(part: Holder) -> bool:
-    return isinstance(part, Text | Reasoning) and not part.text
+    return isinstance(part, (Text, Reasoning)) and not part.text
 
 
 def _reasoning(thought: Thought, realm: str, at: str) -> Reasoning:

@@ -11,23 +11,26 @@ from msgspec.structs import replace
 
 from ..facts import Facts
 from ..ledger import Ledger
-from ..messages import CacheMark, Message, Part, Refusal, ToolReference, ToolResult
+from ..messages import CacheMark, Media, Message, Native, Part, Reasoning, Refusal, Text, ToolCall, ToolReference, ToolResult
 from ..request import ProviderTool, Request, Tool
 from .walk import MARKS, Notes, edited
 
 Marked = TypeVar("Marked", bound="Part | Tool | ProviderTool")
+Markable = Text | Media | Reasoning | ToolCall | ToolResult | Native
+_UNMARKED = (Refusal, ToolReference)
 Fit = Callable[[CacheMark, str], "CacheMark | None"]
 """(mark, path of what it sits on) -> the mark to send there."""
 
 
 def fit_cache(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     """Marks beyond `facts.cache_marks` go; lifetimes become accepted ones."""
-    on_tools = any(tool.cache is not None for tool in request.tools)
-    on_parts = bool(notes.seen & MARKS)
+    on_tools = [tool for tool in request.tools if tool.cache is not None]
+    on_parts = _marked(request.messages) if notes.seen & MARKS else []
     if not on_tools and not on_parts and request.cache is None:
         return request
-    kept = _worth_keeping(request, facts.cache_marks)
-    if kept is None and all(mark.ttl_s is None or mark.ttl_s in facts.cache_ttls_s for mark in _all_marks(request)):
+    kept = _worth_keeping(request, [tool.at for tool in on_tools], on_parts, facts.cache_marks)
+    marks = [request.cache, *(tool.cache for tool in on_tools), *(part.cache for _, part in on_parts)]
+    if kept is None and all(mark is None or mark.ttl_s is None or mark.ttl_s in facts.cache_ttls_s for mark in marks):
         return request
 
     def fit(mark: CacheMark, path: str) -> CacheMark | None:
@@ -37,19 +40,29 @@ def fit_cache(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> R
             return None
         return _with_known_ttl(mark, path, facts, ledger)
 
-    messages = edited(request.messages, lambda part, _: _fitted_part(part, fit)) if on_parts else request.messages
+    messages = _fitted_messages(request.messages, {i for i, _ in on_parts}, fit)
     tools = tuple(_fitted(tool, tool.at, fit) for tool in request.tools) if on_tools else request.tools
     whole = fit(request.cache, "") if request.cache is not None else None
     return replace(request, messages=messages, tools=tools, cache=whole)
 
 
+def _fitted_messages(messages: tuple[Message, ...], touched: set[int], fit: Fit) -> tuple[Message, ...]:
+    """Only the messages that hold a mark are looked at again."""
+    if not touched:
+        return messages
+    out = list(messages)
+    for i in touched:
+        out[i : i + 1] = edited((messages[i],), lambda part, _: _fitted_part(part, fit))
+    return tuple(out)
+
+
 def _fitted_part(part: Part, fit: Fit) -> tuple[Part, ...] | None:
     """A part with its own mark and those inside a result fitted; None where nothing changes."""
-    if isinstance(part, Refusal | ToolReference):
+    if isinstance(part, _UNMARKED):
         return None
     after = _fitted(part, part.at, fit)
     if isinstance(after, ToolResult):
-        inner = tuple(x if isinstance(x, Refusal | ToolReference) else _fitted(x, x.at, fit) for x in after.parts)
+        inner = tuple(x if isinstance(x, _UNMARKED) else _fitted(x, x.at, fit) for x in after.parts)
         if any(map(_differs, inner, after.parts)):
             after = replace(after, parts=inner)
     return None if after is part else (after,)
@@ -60,7 +73,7 @@ def _differs(first: Part, second: Part) -> bool:
 
 
 def _fitted(thing: Marked, path: str, fit: Fit) -> Marked:
-    mark = None if isinstance(thing, Refusal | ToolReference) else thing.cache
+    mark = None if isinstance(thing, _UNMARKED) else thing.cache
     if mark is None:
         return thing
     after = fit(mark, path)
@@ -78,38 +91,27 @@ def _with_known_ttl(mark: CacheMark, path: str, facts: Facts, ledger: Ledger) ->
     return CacheMark(ttl)
 
 
-def _parts(messages: tuple[Message, ...]) -> list[Part]:
-    """Every part in the order a prompt is read, those inside results before the result itself."""
-    return [
-        part
-        for message in messages
-        for outer in message.parts
-        for part in ((*outer.parts, outer) if isinstance(outer, ToolResult) else (outer,))
-        if not isinstance(part, Refusal | ToolReference)
-    ]
+def _marked(messages: tuple[Message, ...]) -> list[tuple[int, Markable]]:
+    """(index of the message, part) of every mark in the order a prompt is read, those inside results before the result itself."""
+    found: list[tuple[int, Markable]] = []
+    for i, message in enumerate(messages):
+        for part in message.parts:
+            if type(part) is ToolResult:
+                found.extend((i, x) for x in part.parts if not isinstance(x, _UNMARKED) and x.cache is not None)
+            if not isinstance(part, _UNMARKED) and part.cache is not None:
+                found.append((i, part))
+    return found
 
 
-def _all_marks(request: Request) -> list[CacheMark]:
-    marks = [part.cache for part in _parts(request.messages) if not isinstance(part, Refusal | ToolReference)]
-    return [mark for mark in (request.cache, *(tool.cache for tool in request.tools), *marks) if mark is not None]
-
-
-def _worth_keeping(request: Request, limit: int) -> frozenset[str] | None:
+def _worth_keeping(request: Request, tools: list[str], on_parts: list[tuple[int, Markable]], limit: int) -> frozenset[str] | None:
     """The paths of the marks to keep ("" for the whole request); None: all of them."""
     lead = 0
     while lead < len(request.messages) and request.messages[lead].role == "system":
         lead += 1
-    tools = [tool.at for tool in request.tools if tool.cache is not None]
-    system = _marked(request.messages[:lead])
-    turns = _marked(request.messages[lead:])
+    system = [part.at for i, part in on_parts if i < lead]
+    turns = [part.at for i, part in on_parts if i >= lead]
     whole = [""] if request.cache is not None else []
     if len(tools) + len(system) + len(turns) + len(whole) <= limit:
         return None
     by_worth = [*tools[-1:], *system[-1:], *whole, *reversed(turns), *reversed(system[:-1]), *reversed(tools[:-1])]
     return frozenset(by_worth[:limit])
-
-
-def _marked(messages: tuple[Message, ...]) -> list[str]:
-    return [
-        part.at for part in _parts(messages) if not isinstance(part, Refusal | ToolReference) and part.cache is not None
-    ]

@@ -58,7 +58,7 @@ def _fitted(media: Media, facts: Facts, ledger: Ledger, wanted_now: bool) -> tup
     why = refusal(media, facts)
     if why is None:
         return None
-    if isinstance(media.source, PlainText | PartList):
+    if isinstance(media.source, (PlainText, PartList)):
         ledger.approximate(media.at, media.kind, "content", "sent as text")
         return _document_text(media, media.source, facts, ledger, wanted_now)
     if wanted_now:
@@ -109,7 +109,7 @@ def _document_text(
     for inner in source.parts:
         instead = _fitted(inner, facts, ledger, wanted_now) if isinstance(inner, Media) else None
         parts.extend((inner,) if instead is None else instead)
-    if media.cache is not None and parts and isinstance(parts[-1], Text | Media):
+    if media.cache is not None and parts and isinstance(parts[-1], (Text, Media)):
         parts[-1] = replace(parts[-1], cache=media.cache)
     return tuple(parts)
 

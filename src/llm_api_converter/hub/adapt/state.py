@@ -25,7 +25,7 @@ def drop_foreign_state(request: Request, facts: Facts, ledger: Ledger, notes: No
     tool_turns = _tool_turns(request.messages) if facts.sends_reasoning_back == "tool_turns" else frozenset()
 
     def edit(part: Part, message: Message) -> tuple[Part, ...] | None:
-        if not isinstance(part, Reasoning | Text | ToolCall | Media):
+        if not isinstance(part, (Reasoning, Text, ToolCall, Media)):
             return None
         kept = part.tokens
         if kept and not all(token.realm in realms for token in kept):
@@ -124,7 +124,7 @@ def strip_state(request: Request, ledger: Ledger) -> Request:
     """The request without any opaque token, and without the reasoning that came with one (an upstream refused it)."""
 
     def edit(part: Part, _: Message) -> tuple[Part, ...] | None:
-        if not isinstance(part, Reasoning | Text | ToolCall | Media) or not part.tokens:
+        if not isinstance(part, (Reasoning, Text, ToolCall, Media)) or not part.tokens:
             return None
         for token in part.tokens:
             ledger.drop(part.at, token_feature(token, part), "state", "the upstream did not accept it")

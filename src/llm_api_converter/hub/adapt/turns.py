@@ -104,7 +104,7 @@ def begin_and_end(request: Request, facts: Facts, ledger: Ledger, notes: Notes) 
 def _runs_on(message: Message) -> bool:
     """Is this a paused turn: provider-run calls wait for the provider to go on?"""
     return any(
-        (isinstance(part, ToolCall | ToolResult) and part.runs == "provider") or isinstance(part, Native) for part in message.parts
+        (isinstance(part, (ToolCall, ToolResult)) and part.runs == "provider") or isinstance(part, Native) for part in message.parts
     )
 
 
