@@ -13,6 +13,13 @@ from llm_api_converter.hub.messages import Inline, Media, Opaque, Reasoning, Ref
 from llm_api_converter.hub.response import Finish, Response, Usage
 from llm_api_converter.protocols.base import ModelInfo
 from llm_api_converter.protocols.openai_chat import CODEC
+from llm_api_converter.protocols.openai_chat.embeddings import (
+    decode_embed_request,
+    decode_embed_response,
+    encode_embed_request,
+    encode_embed_response,
+)
+from llm_api_converter.protocols.openai_chat.models import encode_model, encode_models
 from llm_api_converter.protocols.openai_chat.usage import decode_usage, encode_usage
 from tests.protocols.openai_chat.wire_examples import answer
 from tests.recordings import load, needs_recordings
@@ -108,26 +115,25 @@ def test_usage_of_another_protocol_is_not_shown_raw() -> None:
 
 @needs_recordings
 def test_recorded_embeddings_come_back_the_same() -> None:
-    assert CODEC.decode_embed_request and CODEC.encode_embed_request and CODEC.decode_embed_response and CODEC.encode_embed_response
     requests = answers = 0
     for record in load("openai_embeddings"):
         body = record["request"]["body"]
         if not body.get("input") or body.get("encoding_format") == "invalid_format":
             assert record["response"]["status"] == 400
             with pytest.raises(ApiError):
-                CODEC.decode_embed_request(body)
+                decode_embed_request(body)
             continue
-        request = CODEC.decode_embed_request(body, model="from-path")
+        request = decode_embed_request(body, model="from-path")
         ledger = Ledger()
-        wire = CODEC.encode_embed_request(request, Facts(), ledger)
+        wire = encode_embed_request(request, Facts(), ledger)
         assert (wire.path, ledger.losses) == ("/embeddings", [])
         assert wire.body == {k: v for k, v in body.items() if v is not None}, record["id"]
         requests += 1
         if record["response"]["status"] != 200:
             continue
         sent = record["response"]["body"]
-        response = CODEC.decode_embed_response(json.dumps(sent).encode())
-        out = json.loads(CODEC.encode_embed_response(response, request, answer(sent["model"])))
+        response = decode_embed_response(json.dumps(sent).encode())
+        out = json.loads(encode_embed_response(response, request, answer(sent["model"])))
         assert out["usage"].keys() >= sent["usage"].keys()
         assert [x["index"] for x in out["data"]] == list(range(len(sent["data"])))
         if all(isinstance(x["embedding"], str) == (request.encoding == "base64") for x in sent["data"]):
@@ -138,26 +144,24 @@ def test_recorded_embeddings_come_back_the_same() -> None:
 
 
 def test_embeddings_in_the_form_asked_for() -> None:
-    assert CODEC.encode_embed_response and CODEC.decode_embed_response and CODEC.encode_embed_request
     response = EmbedResponse("m", ((0.5, -2.0),), Usage(3, 0))
-    packed = CODEC.encode_embed_response(response, EmbedRequest("m", ("a",), encoding="base64"), answer())
+    packed = encode_embed_response(response, EmbedRequest("m", ("a",), encoding="base64"), answer())
     assert json.loads(packed)["data"][0]["embedding"] == "AAAAPwAAAMA="
-    assert CODEC.decode_embed_response(packed).vectors == response.vectors
-    plain = json.loads(CODEC.encode_embed_response(response, EmbedRequest("m", ("a",)), answer()))
+    assert decode_embed_response(packed).vectors == response.vectors
+    plain = json.loads(encode_embed_response(response, EmbedRequest("m", ("a",)), answer()))
     assert plain == {
         "object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -2.0]}], "model": "model-1",
         "usage": {"prompt_tokens": 3, "total_tokens": 3},
     }  # fmt: skip
     ledger = Ledger()
-    CODEC.encode_embed_request(EmbedRequest("m", ("a",), task="QUERY", title="t"), Facts(), ledger)
+    encode_embed_request(EmbedRequest("m", ("a",), task="QUERY", title="t"), Facts(), ledger)
     assert [x.path for x in ledger.losses] == ["task", "title"]
 
 
 def test_models() -> None:
-    assert CODEC.encode_models and CODEC.encode_model
     known = ModelInfo("a", display_name="A", created_s=5, context_window=100, max_output_tokens=10)
-    listed = json.loads(CODEC.encode_models([ModelInfo("m"), known]))
+    listed = json.loads(encode_models([ModelInfo("m"), known]))
     assert listed["object"] == "list"
     assert listed["data"][0] == {"id": "m", "object": "model", "created": 0, "owned_by": "gateway"}
-    assert listed["data"][1] == json.loads(CODEC.encode_model(known))
+    assert listed["data"][1] == json.loads(encode_model(known))
     assert listed["data"][1]["context_length"] == 100
