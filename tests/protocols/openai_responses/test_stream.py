@@ -354,3 +354,12 @@ def test_the_answer_repeats_the_request() -> None:
         assert {name: event["response"][name] for name in body if name not in ("model", "input")} == {
             name: value for name, value in body.items() if name not in ("model", "input")
         }
+
+
+def test_a_tier_in_other_words() -> None:
+    for tier, said, lost in (("priority", "priority", []), ("standard", "default", []), ("on_demand", None, ["service_tier"])):
+        ledger = Ledger()
+        events = unfold(Response("", "m", (), Finish("stop"), service_tier=tier))
+        sent = frames(CODEC.stream_encoder(answer(), ledger).encode(events))
+        assert [event["response"].get("service_tier") for event in sent] == [said] * 3
+        assert [loss.feature for loss in ledger.losses] == lost

@@ -211,7 +211,7 @@ def _encode(request: Request, facts: Facts, ledger: Ledger) -> dict[str, Any]:
     if tools or "tools" in words:
         body["tools"] = tools
     if request.tool_choice is not None:
-        body["tool_choice"] = encode_tool_choice(request.tool_choice, request.tools, ledger)
+        body["tool_choice"] = encode_tool_choice(request.tool_choice, request.tools, request.path("tool_choice"), ledger)
     reasoning = _encode_reasoning(request, ledger)
     if reasoning:
         body["reasoning"] = reasoning
@@ -287,7 +287,7 @@ def _encode_reasoning(request: Request, ledger: Ledger) -> dict[str, Any]:
             out.update({name: words[name] for name in ("summary", "generate_summary") if name in words})
         else:
             out["summary"] = SHOWN[ask.show]
-    out.update(unknown_extras(ask.extras, PROTOCOL, "reasoning", ledger))
+    out.update(unknown_extras(ask.extras, PROTOCOL, request.path("reasoning"), ledger))
     return out
 
 

@@ -53,6 +53,10 @@ FINISH_OUT: dict[FinishReason, tuple[str, str | None]] = {
 }
 """Why it ended -> `status`, `incomplete_details.reason`. A refusal in the model's own words is a completed answer."""
 
+TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
+TIERS_OUT = {"standard": "default"}
+"""Words of other protocols for a tier -> this protocol's."""
+
 MALFORMED = "the model wrote a tool call that cannot be read"
 
 
@@ -190,8 +194,9 @@ def encode_answer(
     body = skeleton(response_id, status, answer, echo, created_s=response.created_s)
     body["error"], body["incomplete_details"], body["output"] = error, details, output
     body["usage"] = encode_usage(response.usage)
-    if response.service_tier is not None:
-        body["service_tier"] = response.service_tier
+    tier = encode_tier(response.service_tier, response.extras, ledger)
+    if tier is not None:
+        body["service_tier"] = tier
     body.update(unknown_extras(response.extras, PROTOCOL, "", ledger))
     return body
 
@@ -205,6 +210,16 @@ def encode_status(finish: Finish, *, refusal: bool) -> tuple[str, str | None]:
     if finish.reason == "other" and finish.raw in ("max_messages", "steered", "incomplete"):
         return "incomplete", finish.raw if finish.raw != "incomplete" else None
     return FINISH_OUT[finish.reason]
+
+
+def encode_tier(tier: str | None, extras: Extras | None, ledger: Ledger) -> str | None:
+    """A tier this protocol has a word for; its own upstreams may say what they like."""
+    if tier is None or tier in TIERS or worded(extras):
+        return tier
+    if tier in TIERS_OUT:
+        return TIERS_OUT[tier]
+    ledger.drop("service_tier", "service_tier", "unknown")
+    return None
 
 
 def skeleton(response_id: str, status: str, answer: Answer, echo: dict[str, Any], *, created_s: int | None) -> dict[str, Any]:
@@ -284,7 +299,7 @@ def _request_echo(request: Request) -> dict[str, Any]:
         "reasoning": {"effort": ask.effort if ask else None, "summary": _shown(request)},
         "store": request.store is not False,
         "temperature": request.sampling.temperature,
-        "tool_choice": encode_tool_choice(request.tool_choice, request.tools, unheard) if request.tool_choice else "auto",
+        "tool_choice": encode_tool_choice(request.tool_choice, request.tools, "tool_choice", unheard) if request.tool_choice else "auto",
         "tools": msgspec.Raw(encode_json(tools)),
         "top_p": request.sampling.top_p,
         "truncation": "disabled",

@@ -22,7 +22,7 @@ from ..base import Answer
 from .hosted import own_item
 from .items import BETWEEN_SUMMARIES, encode_output_part
 from .output import CUT_SHORT, Group, encode_group, joins, new_group
-from .response import encode_answer, encode_echo, encode_id, failed_answer, skeleton
+from .response import encode_answer, encode_echo, encode_id, encode_tier, failed_answer, skeleton
 from .wire import PROTOCOL, WORDING, encode_json, worded
 
 Fields = dict[str, Any]
@@ -78,8 +78,9 @@ class ResponsesEncoder:
         self._id = response_id
         self._echo = encode_echo(self._answer, begin.extras if begin else None)
         body = skeleton(response_id, "in_progress", self._answer, self._echo, created_s=begin.created_s if begin else None)
-        if begin is not None and begin.service_tier is not None:
-            body["service_tier"] = begin.service_tier
+        tier = encode_tier(begin.service_tier, begin.extras, self._ledger) if begin is not None else None
+        if tier is not None:
+            body["service_tier"] = tier
         out.append(self._event("response.created", {"response": body}))
         out.append(self._event("response.in_progress", {"response": body}))
 

@@ -227,10 +227,12 @@ def _flat_grammar(form: dict[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in form.items() if name != "grammar"}, **grammar}
 
 
-def encode_tool_choice(choice: ToolChoice, tools: tuple[Tool | ProviderTool, ...], ledger: Ledger) -> str | dict[str, Any] | None:
-    """The choice in this protocol's words."""
+def encode_tool_choice(
+    choice: ToolChoice, tools: tuple[Tool | ProviderTool, ...], at: str, ledger: Ledger
+) -> str | dict[str, Any] | None:
+    """The choice in this protocol's words. `at` is the client's path of it."""
     words = worded(choice.extras)
-    own = unknown_extras(choice.extras, PROTOCOL, "tool_choice", ledger)
+    own = unknown_extras(choice.extras, PROTOCOL, at, ledger)
     if choice.mode == "one":
         if "choice" in words:
             return words["choice"]  # type: ignore[no-any-return]
