@@ -100,7 +100,7 @@ def adapt(request: Request, facts: Facts, ledger: Ledger, protocol: str = "") ->
     for step in STEPS:
         after = step(request, facts, ledger, notes)
         if after is not request:
-            if after.messages is not request.messages:
+            if after.messages is not request.messages and step is not STEPS[-1]:
                 notes.look(after.messages)
             request = after
     return Adapted(request, notes.names, notes.output_tool)

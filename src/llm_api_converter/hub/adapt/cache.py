@@ -11,13 +11,11 @@ from msgspec.structs import replace
 
 from ..facts import Facts
 from ..ledger import Ledger
-from ..messages import CacheMark, Media, Message, Native, Part, Reasoning, Refusal, Text, ToolCall, ToolReference, ToolResult
+from ..messages import CacheMark, Message, Part, ToolResult
 from ..request import ProviderTool, Request, Tool
-from .walk import MARKS, Notes, edited
+from .walk import UNMARKED, Markable, Notes, edited
 
 Marked = TypeVar("Marked", bound="Part | Tool | ProviderTool")
-Markable = Text | Media | Reasoning | ToolCall | ToolResult | Native
-_UNMARKED = (Refusal, ToolReference)
 Fit = Callable[[CacheMark, str], "CacheMark | None"]
 """(mark, path of what it sits on) -> the mark to send there."""
 
@@ -25,7 +23,7 @@ Fit = Callable[[CacheMark, str], "CacheMark | None"]
 def fit_cache(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     """Marks beyond `facts.cache_marks` go; lifetimes become accepted ones."""
     on_tools = [tool for tool in request.tools if tool.cache is not None]
-    on_parts = _marked(request.messages) if notes.seen & MARKS else []
+    on_parts = notes.marked
     if not on_tools and not on_parts and request.cache is None:
         return request
     kept = _worth_keeping(request, [tool.at for tool in on_tools], on_parts, facts.cache_marks)
@@ -58,11 +56,11 @@ def _fitted_messages(messages: tuple[Message, ...], touched: set[int], fit: Fit)
 
 def _fitted_part(part: Part, fit: Fit) -> tuple[Part, ...] | None:
     """A part with its own mark and those inside a result fitted; None where nothing changes."""
-    if isinstance(part, _UNMARKED):
+    if isinstance(part, UNMARKED):
         return None
     after = _fitted(part, part.at, fit)
     if isinstance(after, ToolResult):
-        inner = tuple(x if isinstance(x, _UNMARKED) else _fitted(x, x.at, fit) for x in after.parts)
+        inner = tuple(x if isinstance(x, UNMARKED) else _fitted(x, x.at, fit) for x in after.parts)
         if any(map(_differs, inner, after.parts)):
             after = replace(after, parts=inner)
     return None if after is part else (after,)
@@ -73,7 +71,7 @@ def _differs(first: Part, second: Part) -> bool:
 
 
 def _fitted(thing: Marked, path: str, fit: Fit) -> Marked:
-    mark = None if isinstance(thing, _UNMARKED) else thing.cache
+    mark = None if isinstance(thing, UNMARKED) else thing.cache
     if mark is None:
         return thing
     after = fit(mark, path)
@@ -89,18 +87,6 @@ def _with_known_ttl(mark: CacheMark, path: str, facts: Facts, ledger: Ledger) ->
     ttl = max(shorter) if shorter else min(ttls)
     ledger.approximate(f"{path}.cache_control.ttl" if path else "cache_control.ttl", "cache_ttl", "cache", f"sent as {ttl} s")
     return CacheMark(ttl)
-
-
-def _marked(messages: tuple[Message, ...]) -> list[tuple[int, Markable]]:
-    """(index of the message, part) of every mark in the order a prompt is read, those inside results before the result itself."""
-    found: list[tuple[int, Markable]] = []
-    for i, message in enumerate(messages):
-        for part in message.parts:
-            if type(part) is ToolResult:
-                found.extend((i, x) for x in part.parts if not isinstance(x, _UNMARKED) and x.cache is not None)
-            if not isinstance(part, _UNMARKED) and part.cache is not None:
-                found.append((i, part))
-    return found
 
 
 def _worth_keeping(request: Request, tools: list[str], on_parts: list[tuple[int, Markable]], limit: int) -> frozenset[str] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from ..facts import Facts
-from ..messages import Media, Message, Part, Reasoning, Text, ToolCall, ToolReference, ToolResult
+from ..messages import Media, Message, Native, Part, Reasoning, Refusal, Text, ToolCall, ToolReference, ToolResult
 from ..names import ToolName
 from ..request import Request
 
@@ -33,15 +33,21 @@ ASSISTANT_LAST = 1 << 15
 NO_TURNS = 1 << 16  # nothing but system text
 
 
+Markable = Text | Media | Reasoning | ToolCall | ToolResult | Native
+UNMARKED = (Refusal, ToolReference)
+"""The parts that can hold a cache mark, and those that cannot."""
+
+
 class Notes:
     """What the steps of one `adapt` tell each other and the caller.
 
-    `seen` and `calls` (the client-run ones, in order) describe the messages as they stand. `names` and `output_tool` end up in
+    `seen`, `calls` (the client-run ones, in order) and `marked` (index of the message, part with a cache mark; in the order a prompt is
+    read, those inside results before the result itself) describe the messages as they stand. `names` and `output_tool` end up in
     `Adapted`. `wrapped` are the tools (and called names) whose raw text input now travels as a string property, by namespace and
     name. `protocol` is the target's own.
     """
 
-    __slots__ = ("calls", "names", "output_tool", "protocol", "seen", "wrapped")
+    __slots__ = ("calls", "marked", "names", "output_tool", "protocol", "seen", "wrapped")
 
     def __init__(self, messages: Iterable[Message], protocol: str) -> None:
         self.protocol = protocol
@@ -54,9 +60,10 @@ class Notes:
         """Walk the conversation once."""
         seen = 0
         calls: list[ToolCall] = []
+        marked: list[tuple[int, Markable]] = []
         before = role = ""
         turns = False
-        for message in messages:
+        for i, message in enumerate(messages):
             role = message.role
             if role == "system":
                 if turns:
@@ -77,16 +84,24 @@ class Notes:
                         seen |= BLANK
                     if part.cache is not None:
                         seen |= MARKS
+                        marked.append((i, part))
                     if part.tokens:
                         seen |= TOKENS
-                elif type(part) is ToolCall:
-                    seen |= _call_flags(part, calls)
                 else:
-                    seen |= _flags(part)
+                    flags = _call_flags(part, calls) if type(part) is ToolCall else _flags(part)
+                    seen |= flags
+                    if flags & MARKS:
+                        marked.extend((i, x) for x in _marked(part))
         if role == "assistant":
             seen |= ASSISTANT_LAST
         self.seen = seen if turns else seen | NO_TURNS
         self.calls = calls
+        self.marked = marked
+
+
+def _marked(part: Part) -> list[Markable]:
+    inner = [x for x in part.parts if not isinstance(x, UNMARKED) and x.cache is not None] if isinstance(part, ToolResult) else []
+    return inner if isinstance(part, UNMARKED) or part.cache is None else [*inner, part]
 
 
 def _text_flags(part: Text) -> int:
