@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -30,7 +30,7 @@ def encoded(events: list[Event], size: int) -> bytes:
     return b"".join(encoder.encode(events[at : at + size]) for at in range(0, len(events), size))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(event_lists(answer_parts() | media_parts()), st.integers(1, 40))
 def test_any_stream_is_valid_and_adds_up_to_the_plain_answer(events: list[Event], size: int) -> None:
     stream = encoded(events, size)
@@ -45,7 +45,7 @@ def test_any_stream_is_valid_and_adds_up_to_the_plain_answer(events: list[Event]
     assert shown["input_tokens"] == max(counts["input_tokens"], 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(event_lists(fails=True), st.integers(1, 40))
 def test_a_stream_has_the_shape_clients_count_on(events: list[Event], size: int) -> None:
     kinds = [frame["type"] for frame in frames(encoded(events, size))]
@@ -68,7 +68,7 @@ def test_a_stream_has_the_shape_clients_count_on(events: list[Event], size: int)
             open_block = None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(event_lists())
 def test_what_is_written_is_read_back(events: list[Event]) -> None:
     decoder = CODEC.stream_decoder()
@@ -86,7 +86,7 @@ def _visible(response: Response) -> Any:
     return parts, response.finish, usage.output_total, usage.cache_read, usage.cache_write
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(responses(answer_parts()))
 def test_an_answer_and_its_stream_lose_the_same(response: Response) -> None:
     plain, streamed = Ledger(), Ledger()
@@ -95,7 +95,7 @@ def test_an_answer_and_its_stream_lose_the_same(response: Response) -> None:
     assert {(x.feature, x.action) for x in plain.losses} == {(x.feature, x.action) for x in streamed.losses}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(requests())
 def test_any_request_is_written_or_refused_with_a_path(request: Request) -> None:
     ledger = Ledger()
