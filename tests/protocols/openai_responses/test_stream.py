@@ -363,3 +363,8 @@ def test_a_tier_in_other_words() -> None:
         sent = frames(CODEC.stream_encoder(answer(), ledger).encode(events))
         assert [event["response"].get("service_tier") for event in sent] == [said] * 3
         assert [loss.feature for loss in ledger.losses] == lost
+
+
+def test_usage_that_nobody_knows_is_the_estimate() -> None:
+    sent = write([Text("x")], Finish("stop"), input_estimate=12)
+    assert (sent[-1]["response"]["usage"]["input_tokens"], sent[-1]["response"]["usage"]["output_tokens"]) == (12, 0)

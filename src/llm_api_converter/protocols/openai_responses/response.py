@@ -193,7 +193,9 @@ def encode_answer(
     error = {"code": "server_error", "message": MALFORMED} if status == "failed" else None
     body = skeleton(response_id, status, answer, echo, created_s=response.created_s)
     body["error"], body["incomplete_details"], body["output"] = error, details, output
-    body["usage"] = encode_usage(response.usage)
+    if response.usage is not None or not worded(response.extras):
+        # Clients demand counts in a finished answer: unknown ones are the estimate, and none.
+        body["usage"] = encode_usage(response.usage or Usage(answer.input_estimate))
     tier = encode_tier(response.service_tier, response.extras, ledger)
     if tier is not None:
         body["service_tier"] = tier
@@ -246,10 +248,8 @@ def failed_answer(response_id: str, error: ApiError, output: list[dict[str, Any]
     return body
 
 
-def encode_usage(usage: Usage | None) -> dict[str, Any] | None:
+def encode_usage(usage: Usage) -> dict[str, Any]:
     """Counts not said are 0: the protocol demands them. From an upstream of this protocol, what it said."""
-    if usage is None:
-        return None
     if usage.protocol == PROTOCOL and usage.raw is not None:
         return usage.raw
     return {
