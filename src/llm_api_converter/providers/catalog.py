@@ -205,7 +205,7 @@ class Catalog:
         return catalog
 
     def resolve(self, protocol: str, provider_type: str, model: str) -> Resolved:
-        """Facts of a model at a provider type in a protocol, without the settings' overrides. Cached."""
+        """Facts of a model at a provider type ("": not known) in a protocol, without the settings' overrides. Cached."""
         key = (protocol, provider_type, model)
         found = self._cache.get(key)
         if found is None:
@@ -255,7 +255,7 @@ class Catalog:
     def _resolve(self, protocol: str, provider_type: str, model: str) -> Resolved:
         layers = [
             (f"protocol {protocol}", self.protocols.get(protocol, ())),
-            (f"provider {provider_type}", self.providers[provider_type].rules),
+            *(((f"provider {provider_type}", self.providers[provider_type].rules),) if provider_type else ()),
             *((f"model {family.family}", family.rules) for family in self.families(model)),
         ]
         values: dict[str, Any] = {}
