@@ -20,7 +20,7 @@ FILE_REALMS = (PROTOCOL, "openai_chat")
 """Whose file ids mean the same: one file store serves both of OpenAI's protocols."""
 
 
-class Frame(Struct):
+class Frame(Struct, gc=False):
     """One event of a stream: the union of the fields that any of its types may carry. Padding (`obfuscation`) is ignored."""
 
     type: str = ""
