@@ -35,16 +35,9 @@ async def capabilities(x: Exchange) -> None:
     names = parse_qs(x.query.decode("latin-1")).get("model")
     if not names:
         raise ApiError("invalid", "model: required (as in /v1/capabilities?model=NAME)", path="model")
-    route = x.runtime.resolver.resolve(names[0], x.codec.name)
-    targets = [
-        {
-            "provider": t.provider, "type": t.type, "protocol": t.protocol, "model": t.model,
-            "facts": {
-                name: {"value": value, "layer": t.layers.get(name, "default")} for name, value in msgspec.structs.asdict(t.facts).items()
-            },
-        }
-        for t in route.targets
-    ]
+    resolver = x.runtime.resolver
+    route = resolver.resolve(names[0], x.codec.name)
+    targets = resolver.capabilities(names[0], x.codec.name)
     await _json(x, msgspec.json.encode({"model": names[0], "route": route.name, "targets": targets}))
 
 

@@ -130,8 +130,8 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
     )
     restorer = Restorer(adapted.names, adapted.output_tool) if adapted.names or adapted.output_tool else None
     sealer = SealWriter(x.runtime.sealer, target.facts.realm, target.scope, x.codec.seals, f"unsigned.{target.type}")
-    path = Translated(up, x.codec, x.form, answer, ledger, restorer, sealer)
-    return Call(target, up, wire.path, _encode(wire.body), headers, ledger, path)
+    back = Translated(up, x.codec, x.form, answer, ledger, restorer, sealer)
+    return Call(target, up, wire.path, _encode(wire.body), headers, ledger, back)
 
 
 def _headers(target: Target, stream: bool) -> dict[str, str]:

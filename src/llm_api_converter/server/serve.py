@@ -1,6 +1,7 @@
 """Running the gateway: keys on disk, logs, the banner, uvicorn with one worker or several."""
 
 import fcntl
+import json
 import os
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from .app import Gateway, build
 
 # How a worker process of several finds its settings: the file, the flags and the folder of the metrics, made by the parent.
 _CONFIG_FILE = "LLM_API_CONVERTER_CONFIG"
+_FLAGS = "LLM_API_CONVERTER_FLAGS"
 _METRICS_DIR = "LLM_API_CONVERTER_METRICS_DIR"
 GRACE_S = 20
 
@@ -37,6 +39,7 @@ def serve(config: Config, config_path: Path | None = None) -> None:
         return
     if config_path is not None:
         os.environ[_CONFIG_FILE] = str(config_path)
+    os.environ[_FLAGS] = json.dumps({"server.host": config.server.host, "server.port": config.server.port})
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
         os.environ[_METRICS_DIR] = folder
         uvicorn.run("llm_api_converter.server.serve:worker", factory=True, workers=config.server.workers, **common)  # type: ignore[arg-type]
@@ -45,7 +48,7 @@ def serve(config: Config, config_path: Path | None = None) -> None:
 def worker() -> Gateway:
     """The application of one of several worker processes."""
     path = os.environ.get(_CONFIG_FILE)
-    config = Config.load(Path(path) if path else None, os.environ, Path.cwd())
+    config = Config.load(Path(path) if path else None, os.environ, Path.cwd(), json.loads(os.environ[_FLAGS]))
     folder = os.environ[_METRICS_DIR]
     gateway, _ = _gateway(config, Metrics(folder, _claim_slot(Path(folder))))
     return gateway

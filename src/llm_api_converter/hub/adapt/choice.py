@@ -1,8 +1,8 @@
 """Tool choice and parallel calls: the client's wish by the nearest means the target has.
 
 Order of the fallbacks: a limited list becomes a shorter list of tools; "this one" becomes "any" where it is the only tool; what
-still cannot be said becomes `auto`, and is reported. With reasoning on, some targets take `auto` and `none` only (the choice
-is weakened, since the client asked for reasoning in the same breath).
+still cannot be said becomes `auto`, and is reported. With reasoning on, some targets take `auto` and `none` only: a client that asked
+for reasoning in the same breath gets the weaker choice, one that did not gets no reasoning.
 """
 
 from typing import Literal
@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from ..facts import Facts
 from ..ledger import Ledger
-from ..request import ProviderTool, Request, Tool, ToolChoice
-from .walk import CALLS, RESULTS, Notes, reasoning_on
+from ..request import ProviderTool, ReasoningAsk, Request, Tool, ToolChoice
+from .reasoning import fit_reasoning
+from .walk import CALLS, RESULTS, Notes, reasoning_asked, reasoning_on
 
 
 def fit_choice(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
@@ -33,7 +34,7 @@ def _chosen(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Req
     if choice.mode == "none":
         return _fit_none(request, choice, facts, ledger, notes)
     request = _fit_allowed(request, choice, facts, ledger)
-    return _fit_forced(request, facts, ledger)
+    return _fit_forced(request, facts, ledger, notes)
 
 
 def _fit_parallel(request: Request, facts: Facts, ledger: Ledger) -> Request:
@@ -78,7 +79,15 @@ def _fit_allowed(request: Request, choice: ToolChoice, facts: Facts, ledger: Led
     return replace(request, tools=tools, tool_choice=replace(choice, allowed=()))
 
 
-def _fit_forced(request: Request, facts: Facts, ledger: Ledger) -> Request:
+def _without_reasoning(request: Request, facts: Facts, notes: Notes) -> Request | None:
+    """The request with reasoning turned off; None where the target cannot be told."""
+    if not facts.reasoning_can_disable:
+        return None
+    quiet = fit_reasoning(replace(request, reasoning=ReasoningAsk(mode="off")), facts, Ledger(), notes)
+    return None if reasoning_on(quiet, facts) else quiet
+
+
+def _fit_forced(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     """A call is demanded: of one tool, or of any."""
     choice = request.tool_choice
     path = request.path("tool_choice")
@@ -88,8 +97,12 @@ def _fit_forced(request: Request, facts: Facts, ledger: Ledger) -> Request:
         ledger.approximate(path, "tool_choice", "tools", f"the tool {choice.name!r} is not declared")
         return replace(request, tool_choice=ToolChoice("auto", extras=choice.extras))
     if not facts.forced_choice_with_reasoning and reasoning_on(request, facts):
-        ledger.approximate(path, "tool_choice", "tools", "the target takes no forced choice while it reasons: the model chooses")
-        return replace(request, tool_choice=ToolChoice("auto", allowed=choice.allowed, extras=choice.extras))
+        quiet = None if reasoning_asked(request) else _without_reasoning(request, facts, notes)
+        if quiet is None:
+            ledger.approximate(path, "tool_choice", "tools", "the target takes no forced choice while it reasons: the model chooses")
+            return replace(request, tool_choice=ToolChoice("auto", allowed=choice.allowed, extras=choice.extras))
+        ledger.approximate(path, "reasoning", "tuning", "the model does not reason in this call, for then it takes no forced choice")
+        request = quiet
     mode: Literal["auto", "any", "one"] = choice.mode
     if mode == "one" and not facts.tool_choice_one:
         if len(request.tools) > 1:

@@ -187,10 +187,15 @@ def is_client_result(part: Part) -> bool:
     return isinstance(part, ToolResult) and part.runs == "client"
 
 
+def reasoning_asked(request: Request) -> bool:
+    """Did the client say anything about reasoning but how to show it?"""
+    ask = request.reasoning
+    return ask is not None and not (ask.mode is None and ask.effort is None and ask.budget_tokens is None)
+
+
 def reasoning_on(request: Request, facts: Facts) -> bool:
     """Will the model reason in this call?"""
-    ask = request.reasoning
-    if ask is None or (ask.mode is None and ask.effort is None and ask.budget_tokens is None):
+    if not reasoning_asked(request):
         return facts.reasoning_default_on
     if facts.reasoning_input == "none":
         return facts.reasoning_default_on
