@@ -11,7 +11,22 @@ from msgspec.structs import replace
 
 from ...hub.facts import Facts
 from ...hub.ledger import Ledger, unknown_extras
-from ...hub.messages import CacheMark, FileRef, Inline, Media, Message, Native, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
+from ...hub.messages import (
+    CacheMark,
+    FileRef,
+    Inline,
+    Media,
+    Message,
+    Native,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from ..fields import Fields
 from .calls import decode_arguments, decode_calls, decode_extra_content, encode_call, encode_extra_content, minted_id
 from .parts import decode_cache, decode_content, encode_cache, encode_part, put_extras
@@ -47,6 +62,12 @@ def decode_messages(values: list[Any]) -> tuple[Message, ...]:
 
 
 def _decode_message(value: Any, at: str, history: History) -> Message:
+    if type(value) is dict and len(value) == 2:
+        # The commonest message: a role and a string.
+        role, content = value.get("role"), value.get("content")
+        plain = _PLAIN_ROLES.get(role) if type(role) is str and type(content) is str else None
+        if plain is not None and type(content) is str:
+            return Message(plain[0], (Text(content, at=f"{at}.content"),), at=at, spelled=plain[1])
     f = Fields(value, at)
     role = f.text_required("role")
     decoder = _ROLES.get(role)
@@ -146,6 +167,12 @@ def _decode_tool(f: Fields, role: str, history: History) -> Message:
     )
     return Message("user", (result,), at=f.path, spelled="function" if role == "function" else None)
 
+
+_PLAIN_ROLES: dict[str, tuple[Role, str | None]] = {
+    "user": ("user", None),
+    "system": ("system", None),
+    "developer": ("system", "developer"),
+}
 
 _ROLES = {
     "system": _decode_plain,

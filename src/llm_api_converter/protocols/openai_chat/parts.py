@@ -58,6 +58,8 @@ def decode_part(value: Any, at: str) -> Part:
     """One element of a content array."""
     if type(value) is str:
         return Text(value, at=at)
+    if type(value) is dict and len(value) == 2 and value.get("type") == "text" and type(value.get("text")) is str:
+        return Text(value["text"], at=at)
     f = Fields(value, at)
     kind = f.text_required("type")
     decoder = _PARTS.get(kind)

@@ -24,7 +24,6 @@ from .usage import decode_finish, decode_usage
 from .wire import PROTOCOL, CallDelta, ChunkChoice, ChunkDelta, CustomDelta, Detail, FunctionDelta, decode_chunk, decode_json
 
 TOP_FIELDS = frozenset(("id", "object", "created", "model", "choices", "usage", "service_tier", "obfuscation", "p"))
-CHOICE_FIELDS = frozenset(("index", "delta", "message", "finish_reason", "logprobs"))
 DELTA_FIELDS = frozenset((*ChunkDelta.__struct_fields__, "function_call", "audio", "images", "annotations", "extra_content"))
 CALL_FIELDS = frozenset(CallDelta.__struct_fields__)
 
@@ -157,7 +156,8 @@ class ChatStreamDecoder:
             self._fail(ApiError("upstream_failed", f"the upstream sent a chunk that cannot be read: {e}"), out)
 
     def _loose_chunk(self, value: dict[str, Any], out: list[Event]) -> None:
-        choices = value.get("choices") or []
+        f = Fields(value, "")
+        choices = [Fields(x, f"choices[{i}]") for i, x in enumerate(f.array("choices") or ())]
         self._fingerprint, self._provider = value.get("system_fingerprint"), value.get("provider")
         for name, field in value.items():
             if name not in TOP_FIELDS and field is not None:
@@ -169,10 +169,13 @@ class ChatStreamDecoder:
         elif type(value.get("service_tier")) is str and value["service_tier"] != self._tier:
             self._late_tier = value["service_tier"]
         for choice in choices:
-            if not choice.get("index"):
+            if not choice.whole("index"):
                 self._fast = True
                 self._loose_choice(choice, out)
-        usage = value.get("usage") or (value.get("x_groq") or {}).get("usage")
+        usage = value.get("usage")
+        beside = value.get("x_groq")
+        if not usage and type(beside) is dict:
+            usage = beside.get("usage")
         if type(usage) is dict and usage:
             out.append(UsageSeen(decode_usage(usage)))
 
@@ -184,15 +187,13 @@ class ChatStreamDecoder:
         self._begun = True
         out.append(Begin(answer_id, model, f.whole("created"), self._tier, {PROTOCOL: self._extras} if self._extras else None))
 
-    def _loose_choice(self, choice: dict[str, Any], out: list[Event]) -> None:
+    def _loose_choice(self, f: Fields, out: list[Event]) -> None:
         """Puts what the typed frames know into one, and reads the rest field by field."""
-        f = Fields(choice, "")
-        for name, field in choice.items():
-            if name not in CHOICE_FIELDS and field is not None:
-                self._choice_extras[name] = field
-        delta = f.object("delta")
+        delta, message = f.object("delta"), f.object("message")
         if delta is None:
-            delta = f.object("message") or {}
+            delta = message or {}
+        word, logprobs = f.text("finish_reason"), f.take("logprobs")
+        self._choice_extras.update(f.rest())
         content = delta.get("content")
         known = {k: v for k, v in delta.items() if k in ChunkDelta.__struct_fields__ and not (k == "content" and type(content) is list)}
         calls, leftovers = _known_calls(known.get("tool_calls"))
@@ -201,13 +202,13 @@ class ChatStreamDecoder:
         beside: dict[str, Any] = {}
         if type(known.get("reasoning_details")) is list:
             for entry in known["reasoning_details"]:
-                beside.update({k: v for k, v in entry.items() if k not in Detail.__struct_fields__ and v is not None})
+                if type(entry) is dict:
+                    beside.update({k: v for k, v in entry.items() if k not in Detail.__struct_fields__ and v is not None})
             known["reasoning_details"] = [_known_fields(x, Detail.__struct_fields__) for x in known["reasoning_details"]]
         typed = msgspec.convert(known, ChunkDelta)
         if type(content) is list:
             self._parts.content_array(content, out)
-        word = f.text("finish_reason")
-        self._choice(ChunkChoice(0, typed, word, None, f.take("logprobs")), out)
+        self._choice(ChunkChoice(0, typed, word, None, logprobs), out)
         if beside and self._parts.flow == "reasoning":
             self._parts.add({PROTOCOL: beside}, out)
         for i, left in leftovers:

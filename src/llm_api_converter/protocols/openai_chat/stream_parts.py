@@ -220,13 +220,13 @@ class StreamParts:
         """`id` first, then `data` and `transcript` in pieces, `expires_at` last."""
         if self.flow != "audio":
             self._enter("audio", Media("audio", Inline("")), out)
-        for name, value in audio.items():
-            if name == "data" and value:
-                self.seq.add(self.flow_key, value, out)
-            elif name == "transcript" and value:
-                self._sound[name] = self._sound.get(name, "") + value
-            elif name != "data" and value is not None:
-                self._sound[name] = value
+        f = Fields(audio, "audio")
+        data, transcript = f.text("data"), f.text("transcript")
+        if data:
+            self.add(data, out)
+        if transcript:
+            self._sound["transcript"] = self._sound.get("transcript", "") + transcript
+        self._sound.update(f.rest())
 
     def image(self, value: Any, out: list[Event]) -> None:
         """One of `delta.images`, whole."""
