@@ -59,7 +59,7 @@ def decode_request(
         max_tokens=_decode_max_tokens(f, paths),
         sampling=sampling,
         reasoning=_decode_reasoning(f, paths, extras),
-        output=_decode_output(f, extras),
+        output=_decode_output(f, paths, extras),
         modalities=f.strings("modalities"),
         audio=_decode_audio(f, extras),
         stream=bool(f.flag("stream")) if stream is None else stream,
@@ -136,7 +136,7 @@ def _decode_stream_usage(f: Fields, extras: dict[str, Any]) -> bool | None:
     return wanted
 
 
-def _decode_output(f: Fields, extras: dict[str, Any]) -> OutputFormat | None:
+def _decode_output(f: Fields, paths: dict[str, str], extras: dict[str, Any]) -> OutputFormat | None:
     form = f.sub("response_format")
     if form is None:
         return None
@@ -147,6 +147,8 @@ def _decode_output(f: Fields, extras: dict[str, Any]) -> OutputFormat | None:
         output = OutputFormat(
             "schema", inner.object("schema"), inner.text("name"), inner.text("description"), inner.flag("strict")
         )
+        # Losses inside the schema are named by its place.
+        paths["output"] = inner.at("schema")
         extras.update({f"{inner.path}.{k}": v for k, v in inner.rest().items()})
     elif kind in ("text", "json_object"):
         output = OutputFormat("text" if kind == "text" else "json", form.object("schema"))
@@ -190,6 +192,8 @@ def _decode_reasoning(f: Fields, paths: dict[str, str], extras: dict[str, Any]) 
     thinking = f.sub("thinking")
     if thinking is not None:
         paths.update({"reasoning.mode": "thinking.type", "reasoning.budget_tokens": "thinking.budget_tokens"})
+        if effort is None and inner is None:
+            paths["reasoning"] = "thinking"
         mode = TOGGLES.get(thinking.text("type") or "", mode)
         given = thinking.whole("budget_tokens")
         budget = budget if given is None else given
