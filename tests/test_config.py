@@ -179,7 +179,7 @@ def test_every_error_comes_at_once_with_its_place(tmp_path: Path) -> None:
 server: {port: true, hots: x}
 providers:
   local: {type: openai_compatible, base_ulr: "http://x"}
-  b: {type: bedrock}
+  b: {type: vertex}
   c: {type: openaii}
 models:
   - {name: a, provider: locl, model: x}
@@ -196,7 +196,7 @@ retry: {attempts: lots}
         "logging.level: Input should be 'debug', 'info', 'warning' or 'error' (environment LOG_LEVEL)",
     ):
         assert expected in found
-    assert any(e.startswith("providers.b.type: provider type bedrock is not built yet") for e in found)
+    assert any(e.startswith("providers.b.type: provider type vertex is not built yet") for e in found)
     assert any(e.startswith("retry.attempts: ") and e.endswith("(gateway.yaml:8)") for e in found)
     assert len(found) == 9
 
@@ -278,12 +278,12 @@ def test_what_the_environment_may_not_ask_for(tmp_path: Path, env: dict[str, str
 def test_values_that_ask_for_nothing_are_accepted(tmp_path: Path) -> None:
     env = {
         "RATE_LIMIT_ENABLED": "false", "AWS_REGION": "eu-west-1", "STORAGE_BACKEND": "sqlite", "BACKEND_LOAD_BALANCE_STRATEGY": "failover",
-        "REQUIRE_API_KEY": "true", "DYNAMODB_API_KEYS_TABLE": "t", "DATABASE_URL": "postgres://x", "GEMINI_API_KEY": "g",
+        "REQUIRE_API_KEY": "true", "DYNAMODB_API_KEYS_TABLE": "t", "DATABASE_URL": "postgres://x",
         "BACKEND_MAX_FAILURES": "3", "UNRELATED": "x",
     }
     config = load(tmp_path, env=env)
     assert list(config.providers) == ["demo"]
-    for name in ("DYNAMODB_API_KEYS_TABLE", "DATABASE_URL", "GEMINI_API_KEY", "BACKEND_MAX_FAILURES"):
+    for name in ("DYNAMODB_API_KEYS_TABLE", "DATABASE_URL", "BACKEND_MAX_FAILURES"):
         assert any(note.startswith(f"{name} is set but not used") for note in config.notes)
     assert not any("AWS_REGION" in note for note in config.notes)
 

@@ -1,12 +1,18 @@
-"""Authentication headers of upstream calls, by the scheme's name. Signers that need the whole request (sigv4) or a token service
-(google, azure_ad) are not headers of this kind; a target with such a scheme is refused here by name.
+"""How upstream calls are authenticated.
+
+A scheme is either a header made of a plain key (`HEADERS`: free, made when the call is prepared) or a signer (`SIGNERS`: it sees the
+whole request, or renews a token, when the call is sent). Which one a provider has is said by the catalogue; secrets come from the
+settings and reach neither logs nor errors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Protocol
 
+from . import aws
 from .target import Target
 
-_SCHEMES: dict[str, Callable[[str], dict[str, str]]] = {
+HEADERS: dict[str, Callable[[str], dict[str, str]]] = {
     "none": lambda secret: {},
     "bearer": lambda secret: {"authorization": f"Bearer {secret}"},
     "x-api-key": lambda secret: {"x-api-key": secret},
@@ -14,12 +20,51 @@ _SCHEMES: dict[str, Callable[[str], dict[str, str]]] = {
     "x-goog-api-key": lambda secret: {"x-goog-api-key": secret},
 }
 
-SCHEMES = frozenset(_SCHEMES)
-"""The schemes built yet."""
+
+class Signer(Protocol):
+    """Authenticates the calls of one provider."""
+
+    async def headers(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers to add to a call. Raises `ApiError` where there is no credential."""
+
+
+SIGNERS: dict[str, Callable[[str, Mapping[str, str]], Signer]] = {"sigv4": aws.SigV4}
+"""Scheme -> what makes the signer of a provider, from its name and its settings."""
+
+SCHEMES = frozenset((*HEADERS, *SIGNERS))
 
 
 def auth_headers(target: Target) -> dict[str, str]:
-    """The headers that authenticate a call of this target; {} where it has no key. Raises KeyError for a scheme that is not built."""
-    if not target.auth.secret:
-        return {}
-    return _SCHEMES[target.auth.scheme](target.auth.secret)
+    """The headers of a plain key; {} where there is none, or where a signer will add them."""
+    auth = target.auth
+    return HEADERS[auth.scheme](auth.secret) if auth.secret and auth.scheme not in SIGNERS else {}
+
+
+def missing_library(scheme: str, options: Mapping[str, object]) -> str | None:
+    """What keeps a provider with these settings from signing: the package to install, None for nothing."""
+    if scheme == "sigv4" and (options.get("aws_access_key_id") is None or options.get("role_arn") is not None):
+        return _missing(aws.LIBRARY, "aws")
+    return None
+
+
+def _missing(library: str, extra: str) -> str | None:
+    return None if find_spec(library) else f"needs the package {library}: install llm-api-converter[{extra}]"
+
+
+class Signers:
+    """The signers of all providers, made when first used."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: dict[str, Signer] = {}
+
+    async def authorize(self, target: Target, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """The headers of a call, authenticated. `headers` hold `auth_headers` already."""
+        make = SIGNERS.get(target.auth.scheme)
+        if make is None:
+            return headers
+        signer = self._made.get(target.provider)
+        if signer is None:
+            signer = self._made[target.provider] = make(target.provider, target.auth.options)
+        return {**headers, **await signer.headers(method, url, body, headers)}

@@ -19,7 +19,7 @@ from msgspec import Struct
 from ..hub.facts import Facts
 from ..protocols import PROTOCOLS
 
-BUILT = frozenset({"openai", "openai_compatible", "deepseek", "anthropic", "demo"})
+BUILT = frozenset({"openai", "openai_compatible", "deepseek", "anthropic", "gemini", "bedrock", "demo"})
 """Provider types that can be called in this release; the settings refuse the others by name."""
 
 REGION_PREFIXES = ("us-gov.", "us.", "eu.", "apac.", "global.", "jp.", "au.", "ca.", "sa.", "me.", "af.", "il.", "mx.")
@@ -59,8 +59,9 @@ class ProviderType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What is known of a provider type.
 
     `protocols` in order of preference; `forced` are others the settings' `protocol:` may ask for. `base_url` is what the vendor's
-    SDK takes; `suffix` is what a protocol adds to it. `auth` is a scheme, or one for each protocol. `env` maps a setting to the
-    variable it is filled from; `env_from` are the variables of which any makes a provider of this type without a settings file.
+    SDK takes (`{region}` and the like are filled from the settings); `suffix` is what a protocol adds to it. `auth` is a scheme, or one
+    for each protocol; `keyless` the one of a provider without `api_key`. `env` maps a setting to the variable it is filled from;
+    `env_from` are the variables of which any makes a provider of this type without a settings file.
     `needs` are settings that must be there, `takes` those special to this type. `claims` are patterns of bare model ids; `listed`
     are ids `/v1/models` shows.
     """
@@ -73,6 +74,7 @@ class ProviderType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     base_url: str = ""
     suffix: dict[str, str] = {}
     auth: str | dict[str, str] = "none"
+    keyless: str = "none"
     env: dict[str, str] = {}
     env_from: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
@@ -88,16 +90,23 @@ class ProviderType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The authentication scheme of a protocol."""
         return self.auth if isinstance(self.auth, str) else self.auth[protocol]
 
-    def address(self, protocol: str, base_url: str | None) -> str:
-        """The base URL of a protocol, from the settings' `base_url` or the vendor's own.
+    def address(self, protocol: str, base_url: str | None, options: Mapping[str, str] = {}) -> str:
+        """The base URL of a protocol, from the settings' `base_url` or the vendor's own. `options` are settings of this type.
 
         Anthropic's SDKs take an address without `/v1`; one written with it is understood. So is one that already ends in the suffix.
         """
-        url = (base_url or self.base_url).rstrip("/")
+        url = (base_url or filled(self.base_url, options)).rstrip("/")
         for suffix in self.suffix.values():
             url = url.removesuffix(suffix)
         suffix = self.suffix.get(protocol, "")
         return (url.removesuffix("/v1") if suffix or protocol == "anthropic" else url) + suffix
+
+
+def filled(template: str, options: Mapping[str, str]) -> str:
+    """`https://{region}.host` with the settings put in."""
+    for name, value in options.items():
+        template = template.replace(f"{{{name}}}", value)
+    return template
 
 
 class Family(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, NoReturn
 
 from msgspec import Struct
+from pydantic import SecretStr
 
 from ..config import Config, ModelConfig, ProviderConfig
 from ..hub.errors import ApiError
@@ -32,6 +33,7 @@ class _Provider(Struct, frozen=True):
     config: ProviderConfig
     entry: ProviderType
     secret: str
+    options: Mapping[str, str]
     scope: str
     claims: tuple[str, ...]
 
@@ -147,8 +149,8 @@ class Resolver:
             type=config.type,
             protocol=protocol,
             model=model,
-            base_url=entry.address(protocol, config.base_url),
-            auth=Auth(entry.scheme(protocol) if provider.secret else "none", provider.secret),
+            base_url=entry.address(protocol, config.base_url, provider.options),
+            auth=Auth(entry.scheme(protocol), provider.secret) if provider.secret else Auth(entry.keyless, "", provider.options),
             facts=resolved.facts,
             layers=resolved.layers,
             paths=entry.paths.get(protocol, {}),
@@ -194,8 +196,14 @@ class Resolver:
 
 def _provider(name: str, config: ProviderConfig, entry: ProviderType) -> _Provider:
     secret = config.api_key.get_secret_value() if config.api_key else ""
-    scope = sha256(f"{config.type}\0{secret}".encode()).hexdigest()[:8]
-    return _Provider(name, config, entry, secret, scope, entry.claims if config.claims is None else config.claims)
+    options = {field: _text(value) for field in entry.takes if (value := getattr(config, field)) is not None}
+    credential = "\0".join((config.type, secret, *(f"{field}={options[field]}" for field in sorted(options))))
+    scope = sha256(credential.encode()).hexdigest()[:8]
+    return _Provider(name, config, entry, secret, options, scope, entry.claims if config.claims is None else config.claims)
+
+
+def _text(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _switched_off(config: Config) -> dict[str, Any]:

@@ -48,7 +48,7 @@ async def _exact(x: Exchange, target: Target) -> bytes | None:
     headers.update(passing(UP[target.protocol], {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}))
     x.sent_s = monotonic()
     try:
-        answer = await x.runtime.client.post(target.base_url + path, body, headers, target.provider)
+        answer = await x.runtime.post(target, target.base_url + path, body, headers)
         counted = await answer.read()
     except ApiError:
         return None

@@ -184,9 +184,7 @@ async def _ask(x: Exchange, call: Call) -> tuple[Call, UpstreamAnswer, bytes]:
     x.tries += 1
     if not x.sent_s:
         x.sent_s = monotonic()
-    target = call.target
-    client = x.runtime.demo if target.base_url == "demo:" else x.runtime.client
-    answer = await client.post(call.url, call.body, call.headers, target.provider)
+    answer = await x.runtime.post(call.target, call.url, call.body, call.headers)
     done = False
     try:
         if answer.status >= 300:

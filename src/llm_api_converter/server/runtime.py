@@ -10,10 +10,13 @@ from ..hub.seal import Sealer, SealKey
 from ..observe.logs import Redactor
 from ..observe.metrics import Metrics
 from ..protocols import codec
+from ..providers.auth import Signers
 from ..providers.catalog import Catalog
+from ..providers.demo import BASE_URL as DEMO
 from ..providers.demo import DemoClient
+from ..providers.target import Target
 from ..routing.resolve import Resolver
-from ..upstream.client import Client
+from ..upstream.client import Client, UpstreamAnswer
 from .routes import served
 
 PING_AFTER_S = 10.0
@@ -61,9 +64,17 @@ class Runtime:
         self.ready = False
         self.client: Client
         self.demo = DemoClient()
+        self._signers = Signers()
         self._open = not config.auth.require_api_key
         self._master = master_key.encode()
         self.redactor = Redactor([master_key, *_secrets(config)])
+
+    async def post(self, target: Target, url: str, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswer:
+        """Send one call, signed where its target wants that. Raises `ApiError`."""
+        if target.base_url == DEMO:
+            return await self.demo.post(url, body, headers, target.provider)
+        headers = await self._signers.authorize(target, "POST", url, body, headers)
+        return await self.client.post(url, body, headers, target.provider)
 
     def translates(self, model: str, protocol: str) -> bool:
         """Does this name lead to a target of another protocol?"""
