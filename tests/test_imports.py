@@ -16,6 +16,8 @@ CHAIN = ("hub", "framing", "protocols", "providers", "routing", "server")
 """Each may import itself and what stands before it."""
 EDGE = ("limits", "store", "cache", "upstream", "observe")
 """Imported by `server` only; they may import `hub`, each other's nothing, and what the chain has up to `providers`."""
+TOP = {"convert": (*CHAIN[:4],), "tools": (*CHAIN, *EDGE, "convert")}
+"""Beside `server`, used by the command line and by users of the package: what each may import. Nothing below imports them."""
 PURE = ("hub", "framing", "protocols")
 
 IMPURE = {
@@ -63,7 +65,7 @@ def inside(path: Path) -> Iterator[tuple[int, str]]:
     """(line, layer) of every import from the package itself."""
     for line, name in imports(path):
         parts = name.split(".")
-        if parts[0] == PACKAGE and len(parts) > 1 and (SOURCE / parts[1]).is_dir():
+        if parts[0] == PACKAGE and len(parts) > 1 and ((SOURCE / parts[1]).is_dir() or parts[1] in TOP):
             yield line, parts[1]
 
 
@@ -102,6 +104,18 @@ def test_the_edges_know_nothing_of_server_and_routing() -> None:
     for path in FILES:
         if layer(path) in EDGE:
             wrong += [shown(path, line, f"imports {name}") for line, name in inside(path) if name in ("server", "routing")]
+    assert not wrong
+
+
+def test_what_stands_beside_the_server_imports_what_it_may() -> None:
+    wrong = []
+    for path in FILES:
+        own = layer(path)
+        for line, name in inside(path):
+            below = own in (*CHAIN, *EDGE) and name in TOP
+            beside = own in TOP and name != own and name not in TOP[own]
+            if below or beside:
+                wrong.append(shown(path, line, f"imports {name}"))
     assert not wrong
 
 

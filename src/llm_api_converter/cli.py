@@ -1,13 +1,15 @@
-"""The command line: `llm-api-converter serve | check-config | models`. Commands that are not built yet are refused by name.
+"""The command line: `llm-api-converter serve | check-config | models | convert`. Commands that are not built yet are refused by name.
 
 Heavy modules (the server, the codecs) are imported inside the command that needs them, so that `--help` and errors are quick.
-Exit codes: 0 done, 1 the settings are wrong, 2 wrong usage or a command that is not built yet.
+Exit codes: 0 done, 1 the settings (or the input of `convert`) are wrong, 2 wrong usage or a command that is not built yet.
 """
 
 import os
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -21,7 +23,6 @@ NOT_BUILT: dict[str, str] = {
     "keys": "create, list, show, update, rotate and revoke API keys",
     "usage": "what was used, by key and model",
     "doctor": "reach and authenticate each provider",
-    "convert": "translate a request or an answer offline",
     "launch": "run a coding agent through the gateway",
     "conformance": "score card of the known pitfalls against any gateway",
     "record": "capture redacted traffic",
@@ -109,6 +110,42 @@ def models(config: ConfigOption = None) -> None:
             typer.echo(f"{model.name}  ->  " + ", ".join(f"{t.provider}/{t.model}" for t in model.all_targets()))
     for name, provider in settings.providers.items():
         typer.echo(f"{name}/MODEL  ->  any model of {name} ({provider.type})")
+
+
+def _protocol(name: str) -> str:
+    from .protocols import PROTOCOLS
+
+    if name not in PROTOCOLS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(PROTOCOLS)}")
+    return name
+
+
+@app.command()
+def convert(
+    source: Annotated[str, typer.Option("--from", metavar="PROTOCOL", callback=_protocol, help="The protocol of the input.")],
+    target: Annotated[str, typer.Option("--to", metavar="PROTOCOL", callback=_protocol, help="The protocol of the output.")],
+    response: Annotated[bool, typer.Option("--response", help="The input is a whole answer, not a request.")] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="The input is an answer's event stream.")] = False,
+    model: Annotated[str | None, typer.Option(help="The upstream's name of the model (default: as the request says).")] = None,
+    provider: Annotated[str, typer.Option(metavar="TYPE", help="The upstream's provider type (openai, bedrock, ...).")] = "",
+    request: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="For --response and --stream: the client's request they answer.")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Show a request's method, path and headers too.")] = False,
+    file: Annotated[Path | None, typer.Argument(exists=True, dir_okay=False, metavar="[FILE]", help="Default: standard input.")] = None,
+) -> None:
+    """Translate a request, an answer or a stream offline; the result on stdout, what was lost on stderr (JSON lines)."""
+    if response and stream:
+        raise typer.BadParameter("one of --response and --stream, not both")
+    from .tools.convert import convert as run
+
+    kind: Literal["request", "response", "stream"] = "response" if response else "stream" if stream else "request"
+    with file.open("rb") if file else nullcontext(sys.stdin.buffer) as given:
+        code = run(
+            kind, source, target, given, sys.stdout.buffer, sys.stderr, model=model, provider=provider, whole=whole,
+            request=request.read_bytes() if request else None,
+        )  # fmt: skip
+    raise typer.Exit(code)
 
 
 def _later(name: str, what: str) -> None:
