@@ -362,7 +362,7 @@ def test_errors_are_written_and_read_again(kind: Any) -> None:
     assert again.retry_after_s == 3
     alike = {
         "quota_exhausted": "rate_limited", "too_large": "invalid", "context_too_long": "invalid", "refused": "invalid",
-        "upstream_incomplete": "upstream_failed", "internal": "upstream_failed",
+        "upstream_incomplete": "upstream_failed", "internal": "upstream_failed", "unsupported": "invalid",
     }
     assert again.kind == alike.get(kind, kind)
 

@@ -140,6 +140,8 @@ def _kind(word: str | None, status: int | None, message: str) -> ErrorKind:
     """The error's own word says most; the status where there is none; two things are known by their wording only."""
     fallback: ErrorKind = "upstream_failed" if status is None or status >= 500 else "invalid"
     kind = ERROR_IN.get(word or "") or STATUS_IN.get(status or 0, fallback)
+    if kind == "upstream_failed" and status is not None:
+        kind = STATUS_IN.get(status, kind)  # `api_error` is said of everything; the status tells a full house from a defect
     if kind in ("invalid", "too_large"):
         lower = message.lower()
         if any(words in lower for words in _OVERFLOW):

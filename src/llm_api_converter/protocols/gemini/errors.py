@@ -35,7 +35,7 @@ ERROR_OUT: dict[ErrorKind, tuple[int, str]] = {
     "not_found": (404, "NOT_FOUND"), "too_large": (413, "INVALID_ARGUMENT"), "rate_limited": (429, "RESOURCE_EXHAUSTED"),
     "quota_exhausted": (429, "RESOURCE_EXHAUSTED"), "overloaded": (503, "UNAVAILABLE"), "timeout": (504, "DEADLINE_EXCEEDED"),
     "context_too_long": (400, "INVALID_ARGUMENT"), "upstream_failed": (502, "INTERNAL"), "upstream_incomplete": (502, "INTERNAL"),
-    "refused": (400, "FAILED_PRECONDITION"), "unsupported": (501, "UNIMPLEMENTED"), "internal": (500, "INTERNAL"),
+    "refused": (400, "FAILED_PRECONDITION"), "unsupported": (400, "INVALID_ARGUMENT"), "internal": (500, "INTERNAL"),
 }
 _RPC = "type.googleapis.com/google.rpc."
 _TOO_LONG = ("exceeds the maximum number of tokens", "input token count", "exceed context limit", "context length")

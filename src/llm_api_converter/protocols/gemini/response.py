@@ -88,6 +88,9 @@ def encode_end(response: Response, parts: list[Json], grounding: GroundingWriter
         out["usageMetadata"] = encode_usage(response.usage)
         if response.usage.cache_write:
             ledger.drop("usage.cache_write", "cache_write", "tuning", "counted as input")
+    elif answer.input_estimate:
+        # The upstream counted nothing; clients that watch their context get the estimate.
+        out["usageMetadata"] = {"promptTokenCount": answer.input_estimate, "totalTokenCount": answer.input_estimate}
     if response.service_tier is not None and (response.usage is None or response.usage.protocol != PROTOCOL):
         # Google's own answers have it inside the usage, where its SDK's types refuse it: only passed on, never added.
         ledger.drop("service_tier", "service_tier", "tuning")

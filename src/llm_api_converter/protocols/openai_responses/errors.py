@@ -45,8 +45,11 @@ CODE_OUT: dict[ErrorKind, str] = {
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
-    """A refusal before the first byte."""
-    return _refined(decode_chat_error(status, headers, body))
+    """A refusal before the first byte. A general code says less than the status."""
+    error = _refined(decode_chat_error(status, headers, body))
+    if error.kind == "upstream_failed" and status in (503, 529):
+        error.kind = "overloaded"
+    return error
 
 
 def answer_error(raw: Any) -> ApiError:
