@@ -4,50 +4,30 @@
 Every failure of the network leaves as an `ApiError` that says which upstream it was. Cancelling the task that waits, or calling
 `close` on an unfinished answer, closes the connection at once, so that the upstream sees its client leave.
 
-aiohttp does the work. Bodies are read with `readany`, never by line: line iteration refuses lines over its buffer limit.
+HTTP/1.1 on asyncio and httptools, made for this one use (docs/decisions/004): no redirects, no cookies, no HTTP/2. No task a request.
 """
 
 import asyncio
-import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Protocol
-from urllib.request import getproxies, proxy_bypass
+from typing import Protocol
 
-import aiohttp
-from yarl import URL
+from .address import Address, Origin, parse
+from .connection import Connection
+from .decoding import Inflater, inflater
+from .dial import Dialer
+from .failures import CUT_SHORT, Failure, failure
+from .pool import Pool
 
-from ..hub.errors import ApiError
-
-CONNECT_TIMEOUT_S = 10.0
 # Longest wait for a plain answer's body, and for silence inside a stream, unless the settings say otherwise.
 IDLE_TIMEOUT_S = 600.0
+JOINED_BYTES = 16 * 1024
+"""Bodies up to here are written in one piece with their head; larger ones are not copied."""
+_ADDRESSES_KEPT = 4096
 
-_KINDS: tuple[tuple[type[BaseException], Any, str], ...] = (
-    (aiohttp.ConnectionTimeoutError, "timeout", "did not accept the connection in time"),
-    (aiohttp.ServerTimeoutError, "timeout", "sent nothing for too long"),
-    (asyncio.TimeoutError, "timeout", "did not answer in time"),
-    (aiohttp.ClientConnectorCertificateError, "upstream_failed", "has a TLS certificate that cannot be verified"),
-    (aiohttp.ClientConnectorDNSError, "upstream_failed", "has a host name that cannot be resolved"),
-    (aiohttp.ClientConnectorError, "upstream_failed", "cannot be reached"),
-    (ssl.SSLError, "upstream_failed", "failed in TLS"),
-    (aiohttp.ClientPayloadError, "upstream_incomplete", "cut its answer short"),
-    (aiohttp.ServerDisconnectedError, "upstream_failed", "closed the connection without an answer"),
-    (aiohttp.InvalidURL, "internal", "has an address that is not a URL"),
-    (aiohttp.ClientResponseError, "upstream_failed", "does not speak HTTP"),
-    (aiohttp.ClientError, "upstream_failed", "failed"),
-    (OSError, "upstream_failed", "failed"),
-)
-_CAUGHT = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-
-
-def failure(error: BaseException, upstream: str) -> ApiError:
-    """A library's exception -> the error for client and log. `upstream` is the provider's configured name."""
-    for kind, word, text in _KINDS:
-        if isinstance(error, kind):
-            detail = str(error)
-            return ApiError(word, f"the upstream `{upstream}` {text}" + (f" ({detail})" if detail else ""))
-    return ApiError("upstream_failed", f"the upstream `{upstream}` failed ({type(error).__name__})")
+_OWN = frozenset({"host", "content-length", "transfer-encoding", "connection", "keep-alive", "expect", "te", "trailer", "upgrade"})
+"""Headers that are the client's own business; `host` may be given, the others are left out."""
+_CAUGHT = (Failure, OSError)
 
 
 class UpstreamAnswer(Protocol):
@@ -67,54 +47,125 @@ class UpstreamAnswer(Protocol):
 
 
 class HttpAnswer:
-    """An `UpstreamAnswer` over HTTP."""
+    """An `UpstreamAnswer` over HTTP. It holds its connection until the body's end is read, or `close`, or until nobody holds it."""
 
-    __slots__ = ("_response", "headers", "status", "upstream")
+    __slots__ = ("_connection", "_given_up", "_pool", "headers", "status", "upstream")
 
-    def __init__(self, response: aiohttp.ClientResponse, upstream: str) -> None:
-        self._response = response
+    def __init__(self, connection: Connection, pool: Pool, upstream: str) -> None:
+        self._connection: Connection | None = connection
+        self._pool = pool
+        self._given_up = False
         self.upstream = upstream
-        self.status = response.status
-        self.headers: Mapping[str, str] = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in response.raw_headers}
+        self.status = connection.status
+        self.headers: Mapping[str, str] = connection.headers
 
     async def read(self) -> bytes:
-        try:
-            return await self._response.read()
-        except _CAUGHT as error:
-            raise failure(error, self.upstream) from error
+        connection = self._connection
+        if connection is not None and connection.over:
+            data = connection.take()
+            self._done(connection)
+            return data
+        pieces = []
+        while piece := await self.read_some():
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def read_some(self) -> bytes:
+        connection = self._connection
+        if connection is None:
+            if self._given_up:
+                raise failure(Failure("upstream_incomplete", CUT_SHORT, "the answer was closed on this side"), self.upstream)
+            return b""
+        while not connection.pieces:
+            if connection.over:
+                self._done(connection)
+                return b""
+            if connection.failed is not None:
+                self.close()
+                raise failure(connection.failed, self.upstream) from connection.failed
+            await connection.wait()
+        data = connection.take()
+        if connection.over:
+            self._done(connection)
+        return data
+
+    def close(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        if connection.over:
+            self._done(connection)
+        else:
+            self._connection = None
+            self._given_up = True
+            connection.abort()
+
+    def _done(self, connection: Connection) -> None:
+        self._connection = None
+        self._pool.give_back(connection)
+
+    def __del__(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            connection.forget()
+
+
+class InflatedAnswer:
+    """An `UpstreamAnswer` whose body is unpacked on the way."""
+
+    __slots__ = ("_answer", "_inflater", "_ready", "headers", "status")
+
+    def __init__(self, answer: HttpAnswer, unpacker: Inflater) -> None:
+        self._answer = answer
+        self._inflater = unpacker
+        self._ready: Iterator[bytes] = iter(())
+        self.status = answer.status
+        self.headers: Mapping[str, str] = {k: v for k, v in answer.headers.items() if k not in ("content-encoding", "content-length")}
+
+    async def read(self) -> bytes:
+        pieces = []
+        while piece := await self.read_some():
+            pieces.append(piece)
+        return b"".join(pieces)
 
     async def read_some(self) -> bytes:
         try:
-            return await self._response.content.readany()
-        except _CAUGHT as error:
-            raise failure(error, self.upstream) from error
+            while True:
+                for piece in self._ready:
+                    return piece
+                data = await self._answer.read_some()
+                if not data:
+                    self._inflater.finish()
+                    return b""
+                self._ready = self._inflater.feed(data)
+        except Failure as error:
+            self.close()
+            raise failure(error, self._answer.upstream) from error
 
     def close(self) -> None:
-        self._response.close()
+        self._ready = iter(())
+        self._answer.close()
 
 
-def _proxy(url: URL) -> str | None:
-    if url.host is None or proxy_bypass(url.host):
-        return None
-    return getproxies().get(url.scheme)
+def _unpacked(answer: HttpAnswer) -> UpstreamAnswer:
+    try:
+        unpacker = inflater(answer.headers["content-encoding"])
+    except Failure as error:
+        answer.close()
+        raise failure(error, answer.upstream) from error
+    return answer if unpacker is None else InflatedAnswer(answer, unpacker)
 
 
 class Client:
     """One connection pool for a worker. `connections` is its limit per upstream host (0: none)."""
 
     def __init__(self, *, connections: int = 0, idle_timeout_s: float = IDLE_TIMEOUT_S) -> None:
-        connector = aiohttp.TCPConnector(
-            limit=0, limit_per_host=connections, keepalive_timeout=55, enable_cleanup_closed=True, ttl_dns_cache=60,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            auto_decompress=True,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept"),
-            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=idle_timeout_s),
-            read_bufsize=256 * 1024,
-        )
-        self._urls: dict[str, tuple[URL, str | None]] = {}
+        self._limit = connections
+        self._idle_s = idle_timeout_s
+        self._dialer = Dialer()
+        self._pools: dict[Origin, Pool] = {}
+        self._addresses: dict[str, tuple[Address, Pool]] = {}
+        self._closed = False
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], upstream: str) -> UpstreamAnswer:
         """Send one request. Returns at the answer's headers; raises `ApiError`."""
@@ -125,26 +176,47 @@ class Client:
         return await self._send("GET", url, None, headers, upstream)
 
     async def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], upstream: str) -> UpstreamAnswer:
-        address, proxy = self._address(url)
         try:
-            response = await self._session.request(method, address, data=body, headers=headers, allow_redirects=False, proxy=proxy)
+            address, pool = self._addresses.get(url) or self._address(url)
+            data = _request(address, method, headers, body)
+            connection = pool.take() or await pool.connect()
+            connection.send(data)
+            try:
+                await connection.answer()
+            except Failure as error:
+                if not error.stale:
+                    raise
+                connection = await pool.connect(fresh=True)
+                connection.send(data)
+                await connection.answer()
         except _CAUGHT as error:
             raise failure(error, upstream) from error
-        return HttpAnswer(response, upstream)
+        answer = HttpAnswer(connection, pool, upstream)
+        if "content-encoding" in answer.headers:
+            return _unpacked(answer)
+        return answer
 
-    def _address(self, url: str) -> tuple[URL, str | None]:
-        """A URL parsed, and the proxy the environment names for it (HTTPS_PROXY, NO_PROXY, ...); looked up once a URL."""
-        known = self._urls.get(url)
-        if known is None:
-            if len(self._urls) > 4096:
-                self._urls.clear()
-            parsed = URL(url, encoded=True)
-            known = self._urls[url] = parsed, _proxy(parsed)
+    def _address(self, url: str) -> tuple[Address, Pool]:
+        """A URL parsed, and its pool; the environment's proxies are looked up here, once a URL."""
+        address = parse(url)
+        if len(self._addresses) >= _ADDRESSES_KEPT:
+            self._addresses.clear()
+            self._pools = {k: v for k, v in self._pools.items() if not v.unused}
+        pool = self._pools.get(address.origin)
+        if pool is None:
+            pool = self._pools[address.origin] = Pool(address.origin, self._dialer, limit=self._limit, idle_timeout_s=self._idle_s)
+            if self._closed:
+                pool.close()
+        known = self._addresses[url] = address, pool
         return known
 
     async def close(self) -> None:
-        """Close every pooled connection."""
-        await self._session.close()
+        """Close every connection; calls under way fail."""
+        self._closed = True
+        for pool in self._pools.values():
+            pool.close()
+        for _ in range(3):  # the transports close in the next rounds of the loop
+            await asyncio.sleep(0)
 
     async def __aenter__(self) -> "Client":
         return self
@@ -153,3 +225,32 @@ class Client:
         await self.close()
 
 
+def _request(address: Address, method: str, headers: Mapping[str, str], body: bytes | None) -> list[bytes]:
+    """The bytes of a request, in one piece where the body is small. Raises `Failure(internal)` for headers that would break it."""
+    prefix = address.prefix(method)
+    if not _OWN.isdisjoint(map(str.lower, headers)):
+        prefix, headers = _without_own(address, method, headers)
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    if address.authorization and "authorization" not in map(str.lower, headers):
+        lines.append(f"authorization: {address.authorization}\r\n")
+    text = "".join(lines)
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
+        raise Failure("internal", "was to be sent a header that holds a line break; check its `headers`")
+    try:
+        named = text.encode("latin-1")
+    except UnicodeEncodeError:
+        named = text.encode()
+    if body is None:
+        return [b"%b%b\r\n" % (prefix, named)]
+    if len(body) <= JOINED_BYTES:
+        return [b"%b%bcontent-length: %d\r\n\r\n%b" % (prefix, named, len(body), body)]
+    return [b"%b%bcontent-length: %d\r\n\r\n" % (prefix, named, len(body)), body]
+
+
+def _without_own(address: Address, method: str, headers: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
+    """(prefix, headers) where a host is given, or a header that is ours to write."""
+    kept = {k: v for k, v in headers.items() if k.lower() not in _OWN}
+    host = next((v for k, v in headers.items() if k.lower() == "host"), address.host)
+    if any(c <= " " for c in host):
+        raise Failure("internal", "was to be sent a `host` header with white space in it")
+    return address.start(method, host), kept
