@@ -15,7 +15,7 @@ from ..hub.ledger import Ledger
 from ..hub.response import Finish, Response, Usage
 from ..hub.restore import Restorer
 from ..hub.sealing import SealWriter
-from ..protocols.base import Answer, Codec, StreamForm
+from ..protocols.base import Answer, Codec, StreamDecoder, StreamEncoder, StreamForm
 from ..protocols.relay import Relay, tap_response
 
 
@@ -84,22 +84,22 @@ class AnswerPath(Protocol):
 
 
 class Translated:
-    """Upstream protocol -> events -> client protocol."""
+    """Upstream protocol -> events -> client protocol. What streams need is made with the first use."""
 
-    __slots__ = ("_answer", "_client", "_decoder", "_encoder", "_ledger", "_restorer", "_sealer", "_up", "seen")
+    __slots__ = ("_answer", "_client", "_decoder", "_encoder", "_form", "_ledger", "_restorer", "_sealer", "_up", "seen")
 
     def __init__(
-        self, up: Codec, client: Codec, form: StreamForm, answer: Answer, ledger: Ledger, restorer: Restorer | None,
-        sealer: SealWriter | None,
+        self, up: Codec, client: Codec, form: StreamForm, answer: Answer, ledger: Ledger, restorer: Restorer | None, sealer: SealWriter
     ) -> None:
         self._up = up
         self._client = client
+        self._form = form
         self._answer = answer
         self._ledger = ledger
         self._restorer = restorer
         self._sealer = sealer
-        self._decoder = up.stream_decoder()
-        self._encoder = form.stream_encoder(answer, ledger)
+        self._decoder: StreamDecoder | None = None
+        self._encoder: StreamEncoder | None = None
         self.seen = Seen()
 
     def plain(self, body: bytes) -> bytes:
@@ -109,13 +109,17 @@ class Translated:
         return self._through(unfold(self._up.decode_response(body)))
 
     def stream_as_plain(self, body: bytes) -> bytes:
-        return self._encoded(fold([*self._decoder.feed(body), *self._decoder.finish()]))
+        decoder = self._up.stream_decoder()
+        return self._encoded(fold([*decoder.feed(body), *decoder.finish()]))
 
     def feed(self, data: bytes) -> bytes:
-        return self._through(self._decoder.feed(data))
+        decoder = self._decoder
+        if decoder is None:
+            decoder = self._decoder = self._up.stream_decoder()
+        return self._through(decoder.feed(data))
 
     def finish(self) -> bytes:
-        return self._through(self._decoder.finish())
+        return self._through((self._decoder or self._up.stream_decoder()).finish())
 
     def fail(self, error: ApiError) -> bytes:
         return self._through([Failed(error)])
@@ -124,8 +128,7 @@ class Translated:
         self.seen.take_response(response)
         if self._restorer is not None:
             response = self._restorer.response(response)
-        if self._sealer is not None:
-            response = self._sealer.response(response)
+        response = self._sealer.response(response)
         return self._client.encode_response(response, self._answer, self._ledger)
 
     def _through(self, events: list[Event]) -> bytes:
@@ -134,9 +137,11 @@ class Translated:
         self.seen.take(events)
         if self._restorer is not None:
             events = self._restorer.events(events)
-        if self._sealer is not None:
-            events = self._sealer.events(events)
-        return self._encoder.encode(events)
+        events = self._sealer.events(events)
+        encoder = self._encoder
+        if encoder is None:
+            encoder = self._encoder = self._form.stream_encoder(self._answer, self._ledger)
+        return encoder.encode(events)
 
 
 class Relayed:

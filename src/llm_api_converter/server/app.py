@@ -21,6 +21,7 @@ from ..upstream.client import Client
 from .count import count
 from .embed import embed
 from .exchange import Exchange
+from .explain import explain
 from .http import ClientGone, Receive, Responder, Scope, Send, read_body
 from .models import capabilities, list_models, show_model
 from .pipeline import generate
@@ -92,6 +93,8 @@ class Gateway:
             await show_model(x)
         elif operation == "capabilities":
             await capabilities(x)
+        elif operation == "explain":
+            await explain(x, receive)
         elif operation == "metrics":
             await x.responder.whole(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], self.runtime.metrics.expose())
         elif operation == "ready" and not self.runtime.ready:
@@ -116,7 +119,7 @@ class Gateway:
                 return
 
 
-_RECORDED = frozenset({"generate", "count", "embed", "models", "model", "capabilities", "unknown"})
+_RECORDED = frozenset({"generate", "count", "embed", "models", "model", "capabilities", "explain", "unknown"})
 
 
 def build(config: Config, *, master_key: str, seal_keys: tuple[SealKey, ...], metrics: Metrics | None = None) -> Gateway:
@@ -186,7 +189,7 @@ def record(x: Exchange, now_s: float) -> None:
     if x.sent_s:
         fields["overhead_ms"] = round((x.sent_s - x.started_s) * 1000, 3)
     fields["status"] = status
-    log.info("request", **fields)
+    x.runtime.access_log(fields)
 
 
 async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:

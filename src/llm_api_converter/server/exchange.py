@@ -86,10 +86,11 @@ class Exchange:
         if self.ledger is not None and self.ledger.losses:
             fields["losses"] = [f"{x.action} {x.path}" for x in self.ledger.losses[:20]]
         if self.error is not None:
-            fields |= {"error": self.error.kind, "message": self.error.message}
+            redact = self.runtime.redactor
+            fields |= {"error": self.error.kind, "message": redact(self.error.message)}
             if self.error.upstream is not None:
                 fields["upstream_status"] = self.error.upstream[0]
-                fields["upstream_body"] = self.error.upstream[1][:500].decode("utf-8", "replace")
+                fields["upstream_body"] = redact(self.error.upstream[1][:500].decode("utf-8", "replace"))
         return fields
 
 

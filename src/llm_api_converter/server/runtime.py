@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from ..config import Config
 from ..hub.errors import ApiError
 from ..hub.seal import Sealer, SealKey
-from ..observe.logs import Redactor
+from ..observe.logs import AccessLog, Redactor
 from ..observe.metrics import Metrics
 from ..protocols import codec
 from ..providers.auth import Signers
@@ -56,6 +56,7 @@ class Runtime:
         self.resolver = Resolver(config, self.catalog)
         self.sealer = Sealer(seal_keys)
         self.metrics = metrics
+        self.access_log = AccessLog(json=False)
         self.lessons = Lessons()
         self.max_body_bytes = config.server.max_body_bytes
         self.attempts = config.retry.attempts

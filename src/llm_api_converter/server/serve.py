@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from ..config import Config
-from ..observe.logs import LineWriter, Redactor, configure
+from ..observe.logs import AccessLog, LineWriter, configure
 from ..observe.metrics import Metrics
 from ..secrets_on_disk import ensure_master_key, ensure_seal_keys
 from .app import Gateway, build
@@ -74,8 +74,9 @@ def _claim_slot(folder: Path) -> int:
 def _gateway(config: Config, metrics: Metrics) -> tuple[Gateway, LineWriter]:
     key, _ = ensure_master_key(config)
     gateway = build(config, master_key=key, seal_keys=ensure_seal_keys(config), metrics=metrics)
-    redactor: Redactor = gateway.runtime.redactor
-    return gateway, configure(config.logging.level, development=not config.json_logs, redactor=redactor)
+    writer = configure(config.logging.level, development=not config.json_logs, redactor=gateway.runtime.redactor)
+    gateway.runtime.access_log = AccessLog(writer, level=config.logging.level, json=config.json_logs)
+    return gateway, writer
 
 
 def _banner(config: Config, key_file: Path | None) -> None:
