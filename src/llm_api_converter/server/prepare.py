@@ -99,7 +99,7 @@ def decoded(x: Exchange) -> Request:
         body = parse(x.body) if x.parsed is None else x.parsed
         headers = {} if betas is None else {"anthropic-beta": betas}
         request = x.codec.decode_request(body, model=x.model, stream=x.stream, headers=headers)
-        if SEAL_PREFIX in x.body:
+        if any(getattr(part, "tokens", ()) for message in request.messages for part in message.parts) and SEAL_PREFIX in x.body:
             request = open_seals(request, x.runtime.sealer, x.base_ledger)
         x.decoded = request
     return x.decoded

@@ -42,17 +42,17 @@ def _paired(messages: tuple[Message, ...], in_order: bool) -> bool:
             if said_more and waiting:
                 return False
             for part in message.parts:
-                if isinstance(part, ToolCall) and part.runs == "client":
+                if type(part) is ToolCall and part.runs == "client":
                     if part.id in used:
                         return False
                     used.add(part.id)
                     waiting[part.id] = None
                     said_more = False
-                elif isinstance(part, ToolResult) and part.runs == "client":
+                elif type(part) is ToolResult and part.runs == "client":
                     return False
             continue
         for part in message.parts:
-            if isinstance(part, ToolResult) and part.runs == "client":
+            if type(part) is ToolResult and part.runs == "client":
                 if said_more or part.call_id not in waiting or (in_order and next(iter(waiting)) != part.call_id):
                     return False
                 del waiting[part.call_id]

@@ -6,8 +6,8 @@ Nothing is lost by them, so nothing is reported. A tool in a namespace is called
 
 import hashlib
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from functools import cache
 
 from msgspec.structs import replace
 
@@ -22,10 +22,14 @@ Key = tuple[str | None, str]
 """A tool as the client knows it: namespace and name."""
 
 
-@lru_cache(maxsize=8192)
 def fits(pattern: str, text: str) -> bool:
     """Does the whole text match? "" matches anything."""
-    return not pattern or re.fullmatch(pattern, text) is not None
+    return not pattern or _compiled(pattern)(text) is not None
+
+
+@cache
+def _compiled(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile(pattern).fullmatch
 
 
 def fit_names(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:

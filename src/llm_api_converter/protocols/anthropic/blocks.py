@@ -28,7 +28,7 @@ from ...hub.messages import (
     ToolResult,
 )
 from ..fields import Fields, type_name
-from .calls import decode_provider_call, decode_provider_result, decode_tool_use, encode_call, encode_provider_result
+from .calls import arguments_of, decode_provider_call, decode_provider_result, decode_tool_use, encode_call, encode_provider_result
 from .citations import decode_citation, encode_citation
 from .marks import put_cache, put_extras, take_cache
 from .media import decode_document, decode_image, decode_search_result, encode_media
@@ -61,8 +61,9 @@ def decode_block(block: Any, at: str) -> Part:
     if type(block) is not dict:
         raise invalid(at, f"expected an object, got {type_name(block)}")
     kind = block.get("type")
-    if kind == "text" and len(block) == 2 and type(block.get("text")) is str:
-        return Text(block["text"], at=at)
+    plain = _decode_plain(block, kind, at)
+    if plain is not None:
+        return plain
     if type(kind) is not str:
         raise invalid(f"{at}.type", "required" if kind is None else f"expected a string, got {type_name(kind)}")
     f = Fields(block, at)
@@ -76,6 +77,23 @@ def decode_block(block: Any, at: str) -> Part:
     if kind.endswith("_tool_result"):
         return decode_provider_result(f, kind)
     return _native(block, kind, at)
+
+
+def _decode_plain(block: dict[str, Any], kind: Any, at: str) -> Part | None:
+    """The three blocks a long history is made of, with nothing on them but what they must have; None for all others."""
+    size = len(block)
+    if kind == "text":
+        text = block.get("text")
+        return Text(text, at=at) if size == 2 and type(text) is str else None
+    if kind == "tool_use" and size == 4:
+        id, name, input = block.get("id"), block.get("name"), block.get("input")
+        if type(id) is str and type(name) is str and type(input) is dict:
+            return ToolCall(id, name, arguments_of(input), at=at)
+    elif kind == "tool_result" and size == 3:
+        call_id, content = block.get("tool_use_id"), block.get("content")
+        if type(call_id) is str and content is not None:
+            return ToolResult(call_id, decode_content(content, at + ".content"), at=at)
+    return None
 
 
 def _decode_text(f: Fields) -> Text:

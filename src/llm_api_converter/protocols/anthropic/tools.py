@@ -25,6 +25,10 @@ def decode_tools(value: list[Any] | None) -> tuple[Tool | ProviderTool, ...]:
 
 
 def _decode_tool(tool: Any, at: str) -> Tool | ProviderTool:
+    if type(tool) is dict and len(tool) == 3:
+        plain = tool.get("name"), tool.get("description"), tool.get("input_schema")
+        if type(plain[0]) is str and type(plain[1]) is str and type(plain[2]) is dict:
+            return Tool(plain[0], plain[1], plain[2], at=at)
     f = Fields(tool, at)
     kind = f.text("type")
     if kind in (None, "custom"):

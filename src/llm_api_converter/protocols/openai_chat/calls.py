@@ -29,6 +29,9 @@ def decode_calls(values: list[Any] | None, at: str, owner: str) -> list[ToolCall
 
 def decode_call(value: Any, at: str, owner: str, number: int) -> ToolCall:
     """`{"id", "type": "function", "function": {"name", "arguments"}}`, or `custom` with `name` and `input`."""
+    plain = _plain_call(value, at)
+    if plain is not None:
+        return plain
     f = Fields(value, at)
     call_id = f.text("id") or minted_id(owner or at, number)
     kind = f.text("type")
@@ -48,6 +51,17 @@ def decode_call(value: Any, at: str, owner: str, number: int) -> ToolCall:
         extras.update({f"{prefix}.{k}": v for k, v in rest.items()})
     extras.update(f.rest())
     return ToolCall(call_id, name, arguments, custom=custom, tokens=tokens, extras={PROTOCOL: extras} if extras else None, at=at)
+
+
+def _plain_call(value: Any, at: str) -> ToolCall | None:
+    """A function call with nothing on it but what it must have; None for all others."""
+    if type(value) is not dict or len(value) != 3 or value.get("type") != "function":
+        return None
+    call_id, inner = value.get("id"), value.get("function")
+    if type(call_id) is not str or not call_id or type(inner) is not dict or len(inner) != 2:
+        return None
+    name, arguments = inner.get("name"), inner.get("arguments")
+    return ToolCall(call_id, name, arguments or "{}", at=at) if type(name) is str and type(arguments) is str else None
 
 
 def decode_arguments(inner: Fields) -> str:

@@ -68,6 +68,10 @@ def _decode_message(value: Any, at: str, history: History) -> Message:
         plain = _PLAIN_ROLES.get(role) if type(role) is str and type(content) is str else None
         if plain is not None and type(content) is str:
             return Message(plain[0], (Text(content, at=f"{at}.content"),), at=at, spelled=plain[1])
+    elif type(value) is dict and len(value) == 3 and value.get("role") == "tool":
+        call_id, content = value.get("tool_call_id"), value.get("content")
+        if type(call_id) is str and type(content) is str and content and call_id not in history.custom:
+            return Message("user", (ToolResult(call_id, (Text(content, at=f"{at}.content"),), at=at),), at=at)
     f = Fields(value, at)
     role = f.text_required("role")
     decoder = _ROLES.get(role)
@@ -246,12 +250,11 @@ _PLAIN_TEXT = {"type": None, "text": None}.keys()
 
 def _encode_user(message: Message, facts: Facts, ledger: Ledger, out: list[dict[str, Any]]) -> None:
     """Results first, one `tool` message each; then the rest, if there is any."""
-    rest = message.parts
-    if any(isinstance(part, ToolResult) for part in rest):
-        for part in rest:
-            if isinstance(part, ToolResult):
+    rest = tuple([part for part in message.parts if type(part) is not ToolResult])
+    if len(rest) < len(message.parts):
+        for part in message.parts:
+            if type(part) is ToolResult:
                 _encode_result(part, facts, ledger, out)
-        rest = tuple(part for part in rest if not isinstance(part, ToolResult))
         if not rest:
             unknown_extras(message.extras, PROTOCOL, message.at, ledger)
             return

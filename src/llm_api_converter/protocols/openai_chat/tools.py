@@ -51,6 +51,9 @@ def decode_choice(f: Fields) -> ToolChoice | None:
 
 
 def _decode_tool(value: Any, at: str) -> Tool | ProviderTool:
+    plain = _plain_tool(value, at)
+    if plain is not None:
+        return plain
     f = Fields(value, at)
     kind = f.text("type") or "function"
     if kind == "function":
@@ -61,6 +64,19 @@ def _decode_tool(value: Any, at: str) -> Tool | ProviderTool:
     neutral = kind.rpartition(":")[2].rstrip("0123456789_")
     name = f.text("name")
     return ProviderTool(neutral if neutral in PROVIDER_TOOLS else "other", PROTOCOL, value, name, at=at)
+
+
+def _plain_tool(value: Any, at: str) -> Tool | None:
+    """A function with a name, a description and parameters, and nothing else; None for all others."""
+    if type(value) is not dict or len(value) != 2 or value.get("type") != "function":
+        return None
+    inner = value.get("function")
+    if type(inner) is not dict or len(inner) != 3:
+        return None
+    name, description, schema = inner.get("name"), inner.get("description"), inner.get("parameters")
+    if type(name) is not str or type(description) is not str or type(schema) is not dict:
+        return None
+    return Tool(name, description, schema, at=at)
 
 
 def _decode_function(f: Fields, outer: Fields | None = None, cache: Any = None) -> Tool:
