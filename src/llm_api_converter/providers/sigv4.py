@@ -32,18 +32,19 @@ class AwsKeys(Struct, frozen=True):
 def sign(
     keys: AwsKeys, method: str, url: str, body: bytes, headers: Mapping[str, str], *, region: str, service: str, now_s: float
 ) -> dict[str, str]:
-    """The headers to add: `host`, `x-amz-date`, `authorization`, and `x-amz-security-token` for temporary keys.
+    """The headers to add: `x-amz-date`, `authorization`, and `x-amz-security-token` for temporary keys.
 
     `headers` have lower-case names. `url` is sent exactly as it stands: its path is percent-encoded already, and encoded once more for
-    the signature, as every service but S3 wants it. `now_s` is the time since the epoch.
+    the signature, as every service but S3 wants it. The `host` header that every HTTP client writes itself (lower case, without a
+    default port) is signed with it. `now_s` is the time since the epoch.
     """
     host, path, query = _canonical(url)
     stamp = strftime("%Y%m%dT%H%M%SZ", gmtime(now_s))
-    added = {"host": host, "x-amz-date": stamp}
+    added = {"x-amz-date": stamp}
     if keys.token:
         added["x-amz-security-token"] = keys.token
     signed = {name: value for name, value in headers.items() if name == "content-type" or name.startswith("x-amz")}
-    signed.update(added)
+    signed.update(added, host=host)
     names = sorted(signed)
     lines = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
     listed = ";".join(names)
