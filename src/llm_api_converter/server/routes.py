@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 Operation = Literal[
-    "generate", "count", "embed", "models", "model", "capabilities", "health", "ready", "metrics", "sink", "head", "unknown",
+    "generate", "count", "embed", "models", "model", "capabilities", "explain", "health", "ready", "metrics", "sink", "head", "unknown",
 ]
 
 
@@ -45,6 +45,7 @@ EXACT: dict[str, Match] = {
     "/v1beta/models": Match("gemini", "models", "GET"),
     "/models": Match("openai_chat", "models", "GET"),
     "/v1/capabilities": Match("openai_chat", "capabilities", "GET"),
+    "/v1/explain": Match("openai_chat", "explain", "POST"),
     "/health": Match("openai_chat", "health", "GET"),
     "/liveness": Match("openai_chat", "health", "GET"),
     "/ready": Match("openai_chat", "ready", "GET"),
