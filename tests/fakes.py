@@ -12,6 +12,7 @@ import uvicorn
 from llm_api_converter.config import Config
 from llm_api_converter.hub.seal import SealKey
 from llm_api_converter.server.app import Gateway, build
+from llm_api_converter.server.cork import CorkedProtocol
 
 CUT = object()
 """In a reply: close the connection here, without ending the body."""
@@ -155,7 +156,7 @@ class Running:
 async def gateway(settings: Config) -> AsyncIterator[Running]:
     app = build(settings, master_key=KEY, seal_keys=(SealKey("k1", b"a test secret of thirty-two bytes"),))
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="on", http="httptools", ws="none")
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="on", http=CorkedProtocol, ws="none")
     )
     task = asyncio.ensure_future(server.serve())
     while not server.started:

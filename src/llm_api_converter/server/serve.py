@@ -15,6 +15,7 @@ from ..observe.logs import AccessLog, LineWriter, configure
 from ..observe.metrics import Metrics
 from ..secrets_on_disk import ensure_master_key, ensure_seal_keys
 from .app import Gateway, build
+from .cork import CorkedProtocol
 
 # How a worker process of several finds its settings: the file, the flags and the folder of the metrics, made by the parent.
 _CONFIG_FILE = "LLM_API_CONVERTER_CONFIG"
@@ -30,7 +31,7 @@ def serve(config: Config, config_path: Path | None = None) -> None:
     ensure_seal_keys(config)
     _banner(config, key_file)
     common = {
-        "host": config.server.host, "port": config.server.port, "loop": "uvloop", "http": "httptools", "ws": "websockets-sansio",
+        "host": config.server.host, "port": config.server.port, "loop": "uvloop", "http": CorkedProtocol, "ws": "websockets-sansio",
         "lifespan": "on", "access_log": False, "log_level": "warning", "server_header": False, "timeout_keep_alive": 75,
         "timeout_graceful_shutdown": GRACE_S, "proxy_headers": False,
     }
