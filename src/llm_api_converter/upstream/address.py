@@ -6,7 +6,7 @@ in absolute form, an HTTPS one through a tunnel (RFC 9112, 3.2.2 and 3.2.3).
 """
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -36,31 +36,29 @@ class Origin(NamedTuple):
 
 
 class Address:
-    """One URL, taken apart. `authorization` is the value for Authorization where the URL holds a user, else ""."""
+    """One URL, taken apart. `authorization` is the value for Authorization where the URL holds a user, else "".
 
-    __slots__ = ("_prefixes", "authorization", "host", "origin", "target")
+    `last_head` is the head last sent, without its length: headers seldom change between calls of one target.
+    """
+
+    __slots__ = ("authorization", "host", "last_head", "last_headers", "last_method", "origin", "target")
 
     def __init__(self, origin: Origin, host: str, target: str, authorization: str) -> None:
         self.origin = origin
         self.host = host
         self.target = target
         self.authorization = authorization
-        self._prefixes: dict[str, bytes] = {}
+        self.last_method = ""
+        self.last_headers: Mapping[str, str] = {}
+        self.last_head = b""
 
-    def prefix(self, method: str) -> bytes:
-        """Request line and Host; made once a method."""
-        known = self._prefixes.get(method)
-        if known is None:
-            known = self._prefixes[method] = self.start(method, self.host)
-        return known
-
-    def start(self, method: str, host: str) -> bytes:
-        """Request line and Host, for a host header of the caller's choice."""
+    def start(self, method: str, host: str) -> list[str]:
+        """Request line and Host; `host` is usually the own one."""
         lines = [f"{method} {self.target} HTTP/1.1", f"host: {host}"]
         proxy = self.origin.proxy
         if proxy is not None and proxy.authorization and not self.origin.tls:
             lines.append(f"proxy-authorization: {proxy.authorization}")
-        return ("\r\n".join(lines) + "\r\n").encode("latin-1")
+        return lines
 
 
 def parse(url: str) -> Address:

@@ -83,7 +83,11 @@ class HttpAnswer:
             if connection.failed is not None:
                 self.close()
                 raise failure(connection.failed, self.upstream) from connection.failed
-            await connection.wait()
+            try:
+                await connection.news()
+            except BaseException:
+                self.close()
+                raise
         data = connection.take()
         if connection.over:
             self._done(connection)
@@ -181,14 +185,17 @@ class Client:
             data = _request(address, method, headers, body)
             connection = pool.take() or await pool.connect()
             connection.send(data)
-            try:
-                await connection.answer()
-            except Failure as error:
-                if not error.stale:
+            while not connection.status:
+                if connection.failed is not None:
+                    if not connection.failed.stale:
+                        raise connection.failed
+                    connection = await pool.connect(fresh=True)
+                    connection.send(data)
+                try:
+                    await connection.news()
+                except BaseException:
+                    connection.abort()
                     raise
-                connection = await pool.connect(fresh=True)
-                connection.send(data)
-                await connection.answer()
         except _CAUGHT as error:
             raise failure(error, upstream) from error
         answer = HttpAnswer(connection, pool, upstream)
@@ -227,30 +234,32 @@ class Client:
 
 def _request(address: Address, method: str, headers: Mapping[str, str], body: bytes | None) -> list[bytes]:
     """The bytes of a request, in one piece where the body is small. Raises `Failure(internal)` for headers that would break it."""
-    prefix = address.prefix(method)
-    if not _OWN.isdisjoint(map(str.lower, headers)):
-        prefix, headers = _without_own(address, method, headers)
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    if address.authorization and "authorization" not in map(str.lower, headers):
-        lines.append(f"authorization: {address.authorization}\r\n")
-    text = "".join(lines)
+    if headers == address.last_headers and method == address.last_method:
+        head = address.last_head
+    else:
+        head = _head(address, method, headers)
+        address.last_headers, address.last_method, address.last_head = dict(headers), method, head
+    if body is None:
+        return [b"%b\r\n" % head]
+    if len(body) <= JOINED_BYTES:
+        return [b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)]
+    return [b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body]
+
+
+def _head(address: Address, method: str, headers: Mapping[str, str]) -> bytes:
+    host = address.host
+    names = {x.lower() for x in headers}
+    if not names.isdisjoint(_OWN):
+        host = next((v for k, v in headers.items() if k.lower() == "host"), host)
+        headers = {k: v for k, v in headers.items() if k.lower() not in _OWN}
+    lines = address.start(method, host)
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if address.authorization and "authorization" not in names:
+        lines.append(f"authorization: {address.authorization}")
+    text = "".join([f"{x}\r\n" for x in lines])
     if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
         raise Failure("internal", "was to be sent a header that holds a line break; check its `headers`")
     try:
-        named = text.encode("latin-1")
+        return text.encode("latin-1")
     except UnicodeEncodeError:
-        named = text.encode()
-    if body is None:
-        return [b"%b%b\r\n" % (prefix, named)]
-    if len(body) <= JOINED_BYTES:
-        return [b"%b%bcontent-length: %d\r\n\r\n%b" % (prefix, named, len(body), body)]
-    return [b"%b%bcontent-length: %d\r\n\r\n" % (prefix, named, len(body)), body]
-
-
-def _without_own(address: Address, method: str, headers: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
-    """(prefix, headers) where a host is given, or a header that is ours to write."""
-    kept = {k: v for k, v in headers.items() if k.lower() not in _OWN}
-    host = next((v for k, v in headers.items() if k.lower() == "host"), address.host)
-    if any(c <= " " for c in host):
-        raise Failure("internal", "was to be sent a `host` header with white space in it")
-    return address.start(method, host), kept
+        return text.encode()

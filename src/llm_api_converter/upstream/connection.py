@@ -77,26 +77,16 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.writelines(data)
 
-    async def answer(self) -> None:
-        """Wait for the headers. Raises `Failure`."""
-        while not self.status:
-            if self.failed is not None:
-                raise self.failed
-            await self.wait()
-
-    async def wait(self) -> None:
-        """Until something new has come: headers, a piece of the body, its end, a failure. Cancelling it closes the connection."""
+    def news(self) -> asyncio.Future[None]:
+        """Done when something new has come: headers, a piece of the body, its end, a failure. Whoever is cancelled while waiting for it
+        must `abort`. A plain future, since a coroutine here would cost more than all else in this method.
+        """
         loop = self._loop
         self._waiter = waiter = loop.create_future()
         self._deadline = loop.time() + self._idle_s
         if self._timer is None:
             self._timer = loop.call_later(self._idle_s, self._tick)
-        try:
-            await waiter
-        except BaseException:
-            self._waiter = None
-            self.abort()
-            raise
+        return waiter
 
     def take(self) -> bytes:
         """What has come of the body since the last call."""
