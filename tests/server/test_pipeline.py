@@ -352,6 +352,15 @@ async def test_counting_is_exact_where_the_upstream_counts_and_labelled_where_no
         assert fake.seen == []
 
 
+async def test_a_count_is_translated_for_an_upstream_that_counts() -> None:
+    ask = {"input": "hello", "model": "m"}
+    async with case([json_reply({"input_tokens": 42})], "anthropic") as (running, fake, http):
+        _, answer, headers = await post(http, running.url + "/v1/responses/input_tokens", ask)
+        assert (json.loads(answer)["input_tokens"], headers["x-token-count"]) == (42, "exact")
+        assert fake.seen[0].path == "/v1/messages/count_tokens"
+        assert fake.seen[0].json["messages"] == [{"role": "user", "content": "hello"}]
+
+
 async def test_models_come_in_the_askers_shape() -> None:
     async with case([]) as (running, _, http):
         ours = await (await http.get(running.url + "/v1/models", headers={"x-api-key": KEY})).json()
