@@ -83,6 +83,7 @@ class Metrics:
         self._in_flight = prom.Gauge(
             "llm_converter_in_flight", "Requests being served", registry=self.registry, multiprocess_mode="livesum")
         self.in_flight = 0
+        self.model_label = Bounded()
         self.feature_label = Bounded()
         self.item_label = Bounded()
 

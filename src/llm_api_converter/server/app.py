@@ -25,12 +25,11 @@ from .explain import explain
 from .http import ClientGone, Receive, Responder, Scope, Send, read_body
 from .models import capabilities, list_models, show_model
 from .pipeline import generate
+from .record import CLIENT_GONE_STATUS, record
 from .routes import ASKER, match
 from .runtime import Runtime
 
 log = structlog.get_logger("gateway")
-CLIENT_GONE_STATUS = 499
-"""For log and metrics only: the client left before its answer was complete."""
 
 
 class Gateway:
@@ -161,35 +160,6 @@ async def _tell(x: Exchange, error: ApiError, *, status: int | None = None) -> N
     if x.target is not None:
         headers.append((b"x-upstream-provider", x.target.provider.encode("latin-1", "replace")))
     await x.responder.whole(status or wire.status, headers, wire.body)
-
-
-def record(x: Exchange, now_s: float) -> None:
-    """Metrics and the log line of one finished exchange."""
-    metrics, target, responder = x.runtime.metrics, x.target, x.responder
-    status = CLIENT_GONE_STATUS if x.error is not None and x.error.status == CLIENT_GONE_STATUS else responder.status
-    who = (x.codec.name, target.provider if target else "", x.route.name if x.route else "")
-    upstream = target.protocol if target else ""
-    metrics.requests[x.codec.name, upstream, who[1], who[2], str(status)].inc()
-    if x.match.operation == "generate":
-        metrics.duration[who].observe(now_s - x.started_s)
-        if responder.first_s and x.stream:
-            metrics.first_token[who].observe(responder.first_s - x.started_s)
-        if x.sent_s:
-            metrics.overhead[x.codec.name, upstream].observe(x.sent_s - x.started_s)
-        if x.usage is not None:
-            metrics.tokens[(*who, "input")].observe(x.usage.input_total)
-            metrics.tokens[(*who, "output")].observe(x.usage.output_total)
-        if x.ledger is not None:
-            for loss in x.ledger.losses:
-                metrics.losses[x.codec.name, upstream, metrics.feature_label(loss.feature), loss.action].inc()
-    fields = x.log_fields()
-    fields["ms"] = round((now_s - x.started_s) * 1000, 2)
-    if responder.first_s:
-        fields["first_ms"] = round((responder.first_s - x.started_s) * 1000, 2)
-    if x.sent_s:
-        fields["overhead_ms"] = round((x.sent_s - x.started_s) * 1000, 3)
-    fields["status"] = status
-    x.runtime.access_log(fields)
 
 
 async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,6 +11,7 @@ from ..protocols import codec
 from ..protocols.base import Answer
 from ..protocols.relay import parse, with_model
 from ..providers.auth import auth_headers
+from .answers import Seen
 from .exchange import Exchange, new_id
 from .http import Departure, Receive, read_body
 from .prepare import reject_losses
@@ -52,7 +53,8 @@ async def _answer(x: Exchange) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     if answer.status >= 400:
         raise up.decode_error(answer.status, answer.headers, raw)
     got = up.decode_embed_response(raw)
-    x.usage = got.usage
+    x.seen = Seen()
+    x.seen.usage = got.usage
     out = [(b"x-upstream-provider", target.provider.encode("latin-1", "replace"))]
     if ledger.losses:
         out.append((b"x-conversion-report", report_header(compact(ledger.reported(x.route.on_loss)))))

@@ -12,6 +12,7 @@ from ..hub.request import Request
 from ..hub.response import Usage
 from ..protocols.base import Codec, StreamForm
 from ..providers.target import Route, Target
+from .answers import Seen
 from .http import Responder
 from .routes import Match
 from .runtime import Runtime
@@ -31,7 +32,7 @@ class Exchange:
 
     __slots__ = (
         "base_ledger", "body", "caller", "codec", "decoded", "error", "form", "headers", "ledger", "match", "mode", "model", "parsed",
-        "query", "refusal", "request_id", "responder", "route", "runtime", "sent_s", "started_s", "stream", "target", "tries", "usage",
+        "query", "refusal", "request_id", "responder", "route", "runtime", "seen", "sent_s", "started_s", "stream", "target", "tries",
     )  # fmt: skip
 
     def __init__(
@@ -61,9 +62,14 @@ class Exchange:
         self.ledger: Ledger | None = None
         self.tries = 0
         self.sent_s = 0.0
-        self.usage: Usage | None = None
+        self.seen: Seen | None = None
         self.error: ApiError | None = None
         self.refusal: Refusal | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens used, as far as the upstream has said."""
+        return None if self.seen is None else self.seen.usage
 
     def header(self, name: bytes) -> str | None:
         """A request header."""

@@ -68,7 +68,6 @@ def read_call(x: Exchange) -> Head:
 
 async def _plain(x: Exchange, head: Head) -> None:
     call, answer, body = await _obtain(x, head)
-    _settle(x, call)
     headers = _answer_headers(x, call, answer)
     headers.append((b"content-type", answer.headers.get("content-type", "application/json").encode("latin-1"))
                    if x.mode != "translated" else _JSON)
@@ -119,7 +118,6 @@ async def _pump(x: Exchange, call: Call, answer: UpstreamAnswer, first: bytes) -
         _upstream_failed(x, call, seen.failed)
     else:
         await _drain(x, call, answer)
-    _settle(x, call)
     await write(b"", more=False)
 
 
@@ -156,7 +154,7 @@ async def _tried(x: Exchange, head: Head, target: Target) -> tuple[Call, Upstrea
     stripped = False
     while True:
         call = prepare(x, head, target, stripped=stripped)
-        x.ledger = call.ledger
+        x.ledger, x.seen = call.ledger, call.path.seen
         try:
             return await _ask(x, call)
         except ApiError as error:
@@ -241,10 +239,6 @@ def _upstream_failed(x: Exchange, call: Call, error: ApiError) -> None:
         status=error.status, message=error.message, tries=x.tries,
         body=redact(error.upstream[1][:500].decode("utf-8", "replace")) if error.upstream else None,
     )
-
-
-def _settle(x: Exchange, call: Call) -> None:
-    x.usage = call.path.seen.usage
 
 
 def _answer_headers(x: Exchange, call: Call, answer: UpstreamAnswer) -> list[tuple[bytes, bytes]]:

@@ -1,0 +1,60 @@
+"""What a request leaves behind: metrics and the log line."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.fakes import sse_reply
+from tests.server.test_pipeline import ANTHROPIC_ASK, CHAT, CHAT_ASK, CHAT_STREAM, MESSAGES, case, post
+
+pytestmark = pytest.mark.anyio
+
+
+def event(kind: str, **more: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **more})}\n\n".encode()
+
+
+ANTHROPIC_STREAM = [
+    event("message_start", message={
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "c", "content": [], "stop_reason": None, "stop_sequence": None,
+        "usage": {"input_tokens": 7, "output_tokens": 1}}),
+    event("brand_new", x=1),
+    event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+    event("content_block_delta", index=0, delta={"type": "text_delta", "text": "hello"}),
+    event("content_block_stop", index=0),
+    event("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 3}),
+    event("message_stop"),
+]
+
+
+async def test_items_no_decoder_knows_are_counted() -> None:
+    async with case([sse_reply(*ANTHROPIC_STREAM)], "anthropic") as (running, _, http):
+        status, answer, _ = await post(http, running.url + CHAT, {**CHAT_ASK, "stream": True, "from_tomorrow": 1})
+        assert status == 200
+        assert b"hello" in answer
+        text = await (await http.get(running.url + "/metrics")).text()
+        assert 'llm_converter_unknown_wire_items_total{name="from_tomorrow",protocol="openai_chat",where="request"} 1.0' in text
+        assert 'llm_converter_unknown_wire_items_total{name="brand_new",protocol="anthropic",where="stream"} 1.0' in text
+
+
+async def test_what_one_request_leaves() -> None:
+    lines: list[dict[str, Any]] = []
+    async with case([sse_reply(*CHAT_STREAM)]) as (running, _, http):
+        running.app.runtime.access_log = lines.append  # type: ignore[assignment]  # the log's end, in a list
+        await post(http, running.url + MESSAGES, {**ANTHROPIC_ASK, "stream": True, "top_k": 5}, **{"x-request-id": "mine-1"})
+        text = await (await http.get(running.url + "/metrics")).text()
+    line = lines[0]
+    assert {k: line[k] for k in ("request_id", "protocol", "model", "status", "provider", "upstream_model", "mode", "tries", "caller")} == {
+        "request_id": "mine-1", "protocol": "anthropic", "model": "m", "status": 200, "provider": "up", "upstream_model": "up-model",
+        "mode": "translated", "tries": 1, "caller": "master",
+    }
+    assert (line["input_tokens"], line["output_tokens"]) == (11, 3)
+    assert 0 < line["overhead_ms"] <= line["first_ms"] <= line["ms"]
+    for wanted in (
+        'llm_converter_requests_total{client_protocol="anthropic",model="m",provider="up",status="200",upstream_protocol="openai_chat"} 1.0',
+        'llm_converter_losses_total{action="dropped",client_protocol="anthropic",feature="top_k",upstream_protocol="openai_chat"} 1.0',
+        'gen_ai_server_time_to_first_token_seconds_count{client_protocol="anthropic",model="m",provider="up"} 1.0',
+        'llm_converter_overhead_seconds_count{client_protocol="anthropic",upstream_protocol="openai_chat"} 1.0',
+    ):
+        assert wanted in text
