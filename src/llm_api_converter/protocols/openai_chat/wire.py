@@ -7,7 +7,7 @@ The frames list the fields that the dialects put on ordinary chunks and forbid t
 way (`stream_in`), so that what nobody knows is kept and not dropped by the typed decoder.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -99,6 +99,54 @@ class Chunk(Struct, forbid_unknown_fields=True):
     p: str | None = None
 
 
+class PlainFunction(Struct, forbid_unknown_fields=True):
+    """`message.tool_calls[].function` of a whole answer."""
+
+    name: str
+    arguments: str
+
+
+class PlainCall(Struct, forbid_unknown_fields=True):
+    """`message.tool_calls[]` of a whole answer."""
+
+    id: str
+    function: PlainFunction
+    type: Literal["function"] = "function"
+
+
+class PlainMessage(Struct, forbid_unknown_fields=True):
+    """`choices[0].message` that holds text and calls only."""
+
+    content: str | None = None
+    tool_calls: list[PlainCall] | None = None
+    role: str | None = None
+    refusal: None = None
+    annotations: list[Any] | None = None
+
+
+class PlainChoice(Struct, forbid_unknown_fields=True):
+    """`choices[0]`."""
+
+    message: PlainMessage
+    finish_reason: str
+    index: int = 0
+    logprobs: None = None
+
+
+class PlainAnswer(Struct, forbid_unknown_fields=True):
+    """`chat.completion` as most answers are: one choice of text and calls. Anything more is read the slow way."""
+
+    choices: list[PlainChoice]
+    id: str = ""
+    model: str = ""
+    created: int | None = None
+    usage: dict[str, Any] | None = None
+    object: str | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+
+
+decode_plain_answer = msgspec.json.Decoder(PlainAnswer).decode
 decode_chunk = msgspec.json.Decoder(Chunk).decode
 decode_json = msgspec.json.Decoder().decode
 encode_json = msgspec.json.Encoder().encode
