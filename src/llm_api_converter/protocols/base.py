@@ -151,3 +151,5 @@ class Codec(Struct, frozen=True, kw_only=True):
     encode_embed_response: Callable[[EmbedResponse, EmbedRequest, Answer], bytes] | None = None
     # The stream as one JSON array, for clients of a protocol that stream so unless they ask for events (Gemini without `alt=sse`).
     array_stream: StreamForm | None = None
+    # The envelope this form of the protocol travels in (`protocols.envelope`); "" for the protocol itself.
+    envelope: str = ""
