@@ -18,7 +18,7 @@ from llm_api_converter.hub.fold import fold, unfold
 from llm_api_converter.hub.ledger import Ledger
 from llm_api_converter.protocols import codec
 from llm_api_converter.protocols.base import Answer, Codec, Json
-from llm_api_converter.protocols.envelope import BEDROCK, VERTEX, FramesToSse, SseToFrames, holds_messages, reframer, refit
+from llm_api_converter.protocols.envelope import BEDROCK, VERTEX, FramesToSse, SseToFrames, holds_messages, refit, reframer
 from tests.recordings import load, needs_recordings
 
 PLAIN = codec("anthropic")

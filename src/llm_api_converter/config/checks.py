@@ -100,8 +100,8 @@ def _provider(at: str, entry: dict[str, Any], kind: str, known: ProviderType, no
             how = f"; set {variable}" if variable else ""
             errors.append(f"{at}.{field}: required for type {kind}{how}" + (" or write api_key: none" if field == "api_key" else ""))
     protocol = entry.get("protocol")
-    if isinstance(protocol, str) and protocol not in (*known.protocols, *known.forced):
-        errors.append(f"{at}.protocol: type {kind} does not speak {protocol}" + _one_of((*known.protocols, *known.forced)))
+    if isinstance(protocol, str) and protocol not in known.every_protocol():
+        errors.append(f"{at}.protocol: type {kind} does not speak {protocol}" + _one_of(known.every_protocol()))
     if isinstance(entry.get("facts"), dict):
         errors += check_facts(entry["facts"], f"{at}.facts")[1]
     return errors

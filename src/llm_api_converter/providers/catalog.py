@@ -55,14 +55,25 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
         return (not self.protocols or protocol in self.protocols) and (not self.providers or provider in self.providers)
 
 
+class Speaks(Struct, frozen=True, forbid_unknown_fields=True):
+    """Models of a provider type that speak other protocols than the rest: patterns of bare ids, protocols in order of preference."""
+
+    match: tuple[str, ...]
+    protocols: tuple[str, ...]
+
+
 class ProviderType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is known of a provider type.
 
-    `protocols` in order of preference; `forced` are others the settings' `protocol:` may ask for. `base_url` is what the vendor's
-    SDK takes (`{region}` and the like are filled from the settings); `suffix` is what a protocol adds to it. `auth` is a scheme, or one
+    `protocols` in order of preference, `speaks` the models for which others hold; `forced` are those the settings' `protocol:` may
+    ask for besides. `base_url` is what the vendor's
+    SDK takes (`{region}` and the like are filled from the settings); `places` are addresses of single values of a setting; `trim` is
+    what users may write at its end; `suffix` is what a protocol adds to it. `paths` are those of operations, by protocol, where they are
+    not the protocol's own; `paths_with` are those that hold while a setting is given; `native_paths` take bodies of the model's own
+    format. `envelope` is the form in which a protocol travels. `auth` is a scheme, or one
     for each protocol; `keyless` the one of a provider without `api_key`. `env` maps a setting to the variable it is filled from;
     `env_from` are the variables of which any makes a provider of this type without a settings file.
-    `needs` are settings that must be there, `takes` those special to this type. `claims` are patterns of bare model ids; `listed`
+    `needs` are settings that must be there, `takes` those special to this type, `defaults` what these are where nobody says. `claims` are patterns of bare model ids; `listed`
     are ids `/v1/models` shows.
     """
 
@@ -83,6 +94,13 @@ class ProviderType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     listed: tuple[str, ...] = ()
     headers: dict[str, str] = {}
     paths: dict[str, dict[str, str]] = {}
+    paths_with: dict[str, dict[str, dict[str, str]]] = {}
+    native_paths: dict[str, str] = {}
+    envelope: dict[str, str] = {}
+    speaks: tuple[Speaks, ...] = ()
+    places: dict[str, dict[str, str]] = {}
+    trim: tuple[str, ...] = ()
+    defaults: dict[str, str] = {}
     counts_tokens: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
 
@@ -90,16 +108,41 @@ class ProviderType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The authentication scheme of a protocol."""
         return self.auth if isinstance(self.auth, str) else self.auth[protocol]
 
+    def spoken(self, model: str) -> tuple[str, ...]:
+        """The protocols a model of this type speaks, the preferred first."""
+        for some in self.speaks:
+            if any(fnmatchcase(name, pattern) for pattern in some.match for name in bare_names(model)):
+                return some.protocols
+        return self.protocols
+
+    def routes(self, protocol: str, options: Mapping[str, str]) -> dict[str, str]:
+        """The paths of a protocol's operations that are not its own, settings filled in; `{model}` is left."""
+        paths = dict(self.paths.get(protocol, {}))
+        for setting, tables in self.paths_with.items():
+            if setting in options:
+                paths.update(tables.get(protocol, {}))
+        return {operation: filled(path, options) for operation, path in paths.items()}
+
+    def every_protocol(self) -> tuple[str, ...]:
+        """What the settings' `protocol:` may say."""
+        return tuple(dict.fromkeys((*self.protocols, *(p for some in self.speaks for p in some.protocols), *self.forced)))
+
     def address(self, protocol: str, base_url: str | None, options: Mapping[str, str] = {}) -> str:
         """The base URL of a protocol, from the settings' `base_url` or the vendor's own. `options` are settings of this type.
 
         Anthropic's SDKs take an address without `/v1`; one written with it is understood. So is one that already ends in the suffix.
         """
-        url = (base_url or filled(self.base_url, options)).rstrip("/")
-        for suffix in self.suffix.values():
+        own = next((urls[options[name]] for name, urls in self.places.items() if options.get(name) in urls), self.base_url)
+        url = (base_url or filled(own, options)).rstrip("/")
+        for suffix in (*self.suffix.values(), *self.trim):
             url = url.removesuffix(suffix)
         suffix = self.suffix.get(protocol, "")
         return (url.removesuffix("/v1") if suffix or protocol == "anthropic" else url) + suffix
+
+
+def _routes(entry: ProviderType) -> dict[str, dict[str, str]]:
+    """Every table of paths, for checks."""
+    return {p: paths for tables in (entry.paths, *entry.paths_with.values()) for p, paths in tables.items()}
 
 
 def filled(template: str, options: Mapping[str, str]) -> str:
@@ -280,10 +323,13 @@ class Catalog:
         """Names in the file that mean nothing: protocols, provider types, facts listed as unknown."""
         errors = [f"protocols.{name}: no such protocol" for name in self.protocols if name not in PROTOCOLS]
         for name, entry in self.providers.items():
-            said = (*entry.protocols, *entry.forced, *entry.suffix, *entry.paths, *entry.counts_tokens)
+            special = [p for some in entry.speaks for p in some.protocols]
+            said = (
+                *entry.protocols, *entry.forced, *entry.suffix, *_routes(entry), *entry.counts_tokens, *entry.envelope, *special,
+            )
             schemes = entry.auth if isinstance(entry.auth, dict) else {}
             errors += [f"providers.{name}: no such protocol: {p}" for p in (*said, *schemes) if p not in PROTOCOLS]
-            spoken = (*entry.protocols, *entry.forced)
+            spoken = (*entry.protocols, *entry.forced, *special)
             errors += [f"providers.{name}.auth: no scheme for {p}" for p in spoken if schemes and p not in schemes]
         rules = [(f"models.{f.family}", rule) for f in self.models for rule in f.rules]
         for at, rule in rules:

@@ -1,6 +1,7 @@
 """A target: one model at one provider in one protocol, with everything needed to call it."""
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -29,7 +30,8 @@ class Target(Struct, frozen=True, kw_only=True):
     The URL of a call is `base_url` + `Wire.path`; `base_url` has no slash at its end and already holds what the vendor's address
     of this protocol adds (`/anthropic`, `/v1`). `paths` replaces whole paths where a vendor addresses an operation differently
     (`{model}` is filled in). `headers` go with every call. `layers` says for each fact set which layer it came from.
-    `scope` identifies the credential (a short digest, not the secret) for sealed state.
+    `scope` identifies the credential (a short digest, not the secret) for sealed state. `envelope` is the form the protocol travels in
+    (`protocols.envelope`). `native_paths` are those that take bodies in the model's own format, where the provider has such.
     """
 
     provider: str
@@ -47,6 +49,13 @@ class Target(Struct, frozen=True, kw_only=True):
     timeout_s: float = 600.0
     # Does this provider count tokens in this protocol (an operation of its own)?
     counts_tokens: bool = False
+    envelope: str = ""
+    native_paths: Mapping[str, str] = {}
+
+    def path(self, operation: str, usual: str) -> str:
+        """The path of an operation after `base_url`; `usual` is the protocol's own."""
+        template = self.paths.get(operation)
+        return usual if template is None else template.replace("{model}", quote(self.model, safe=""))
 
 
 class Route(Struct, frozen=True, kw_only=True):

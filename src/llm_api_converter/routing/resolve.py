@@ -141,7 +141,7 @@ class Resolver:
         self, provider: _Provider, model: str, client_protocol: str, configured: ModelConfig | None, weight: int
     ) -> Target:
         config, entry = provider.config, provider.entry
-        spoken = entry.protocols
+        spoken = entry.spoken(model)
         protocol = config.protocol or (client_protocol if client_protocol in spoken else spoken[0])
         resolved = self._facts(provider, protocol, model, configured)
         return Target(
@@ -153,12 +153,14 @@ class Resolver:
             auth=Auth(entry.scheme(protocol), provider.secret) if provider.secret else Auth(entry.keyless, "", provider.options),
             facts=resolved.facts,
             layers=resolved.layers,
-            paths=entry.paths.get(protocol, {}),
+            paths=entry.routes(protocol, provider.options),
             headers={**entry.headers, **{name.lower(): value.get_secret_value() for name, value in config.headers.items()}},
             scope=provider.scope,
             weight=weight,
             timeout_s=config.timeout_s or self._config.upstream.timeout_s,
             counts_tokens=protocol in entry.counts_tokens,
+            envelope=entry.envelope.get(protocol, ""),
+            native_paths=entry.native_paths,
         )
 
     def _facts(self, provider: _Provider, protocol: str, model: str, configured: ModelConfig | None) -> Resolved:
@@ -196,7 +198,8 @@ class Resolver:
 
 def _provider(name: str, config: ProviderConfig, entry: ProviderType) -> _Provider:
     secret = config.api_key.get_secret_value() if config.api_key else ""
-    options = {field: _text(value) for field in entry.takes if (value := getattr(config, field)) is not None}
+    given = {field: _text(value) for field in entry.takes if (value := getattr(config, field)) is not None}
+    options = {**entry.defaults, **given}
     credential = "\0".join((config.type, secret, *(f"{field}={options[field]}" for field in sorted(options))))
     scope = sha256(credential.encode()).hexdigest()[:8]
     return _Provider(name, config, entry, secret, options, scope, entry.claims if config.claims is None else config.claims)
