@@ -13,7 +13,7 @@ from llm_api_converter.hub.facts import Facts
 from llm_api_converter.hub.fold import fold, unfold
 from llm_api_converter.hub.ledger import Ledger
 from llm_api_converter.hub.messages import FileRef, Inline, Media, Part, PartList, PlainText, Reasoning, Text, ToolCall, ToolResult, Url
-from llm_api_converter.hub.request import ProviderTool, Request
+from llm_api_converter.hub.request import ProviderTool, Request, Tool
 from llm_api_converter.hub.response import Response
 from llm_api_converter.protocols.openai_chat import CODEC
 from tests.protocols.openai_chat.wire_examples import answer, decoded, frames, sdk_snapshot
@@ -149,15 +149,19 @@ def _check_fields(request: Request, facts: Facts, body: dict[str, Any], lost: se
         assert body.get(name) == value
     assert body.get("stop", []) == list(request.sampling.stop)
     assert body.get(facts.max_tokens_field) == request.max_tokens
-    renamed = {"parallel_tools": "parallel_tool_calls", "cache_key": "prompt_cache_key"}
-    for name in ("parallel_tools", "cache_key", "service_tier", "user", "metadata", "store", "verbosity"):
+    renamed = {"cache_key": "prompt_cache_key"}
+    declared = not request.tools or any(isinstance(tool, Tool) for tool in request.tools)
+    assert body.get("parallel_tool_calls") == (request.parallel_tools if declared else None)
+    for name in ("cache_key", "service_tier", "user", "metadata", "store", "verbosity"):
         assert body.get(renamed.get(name, name)) == getattr(request, name)
     assert body.get("modalities", []) == list(request.modalities)
     assert (request.audio is None) == ("audio" not in body)
     assert (request.output is None) == ("response_format" not in body)
     assert body.get("stream", False) == request.stream
     assert request.cache is None or "cache_control" in body or "cache_control" in lost
-    assert (request.tool_choice is None) == ("tool_choice" not in body)
+    assert ("tool_choice" in body) == (declared and request.tool_choice is not None)
+    forced = request.tool_choice is not None and request.tool_choice.mode in ("any", "one")
+    assert declared or not forced or "tool_choice" in lost
     _check_reasoning(request, body, lost)
     for tool in request.tools:
         if isinstance(tool, ProviderTool):

@@ -129,6 +129,9 @@ def test_every_field_is_encoded_or_reported(request: Request) -> None:
             assert "odd_field" in body if "openai_responses" in value else "odd_field" in reported
         elif name == "tools":
             assert body.get("tools") or reported & {"web_search", "code_execution"}
+        elif name in ("tool_choice", "parallel_tools") and request.tools and not body.get("tools"):
+            assert place not in body  # they may stand beside tools only
+            assert name == "parallel_tools" or value.mode in ("auto", "none") or name in reported
         else:
             assert place in body if place else name in reported
     _sampling_is_encoded_or_reported(request, body, reported)

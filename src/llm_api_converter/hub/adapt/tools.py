@@ -156,22 +156,33 @@ def fit_strict(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> 
 
 
 def fit_provider_tools(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
-    """Another protocol's provider-run tool becomes the target's own of that kind. The rest is left to the encoder to report."""
-    if not facts.provider_tools or not notes.protocol:
-        return request
-    if not any(_replaceable(tool, facts, notes) for tool in request.tools):
+    """Another protocol's provider-run tool becomes the target's own of that kind; one it has not is left out, before anything is chosen
+    among the tools. Without a known protocol it is left to the encoder.
+    """
+    if not notes.protocol or not any(_foreign(tool, notes) for tool in request.tools):
         return request
     tools: list[Tool | ProviderTool] = []
     for tool in request.tools:
-        if isinstance(tool, ProviderTool) and _replaceable(tool, facts, notes):
+        if isinstance(tool, ProviderTool) and _foreign(tool, notes):
+            declared = facts.provider_tools.get(tool.kind)
+            if declared is None:
+                ledger.drop(tool.at, tool.kind, "tools", f"the target has no {tool.kind.replace('_', ' ')} tool of its own")
+                if tool.cache is not None:
+                    ledger.drop(f"{tool.at}.cache_control", "cache_control", "cache", "the tool it stands on is left out")
+                continue
             ledger.approximate(tool.at, tool.kind, "tools", "sent as the target's own tool of this kind")
-            tool = replace(tool, protocol=notes.protocol, body=dict(facts.provider_tools[tool.kind]))
+            tool = replace(tool, protocol=notes.protocol, body=dict(declared))
         tools.append(tool)
-    return replace(request, tools=tuple(tools))
+    if tools or request.tool_choice is None:
+        return replace(request, tools=tuple(tools))
+    # The choice is settled here: `declare_called` may declare tools that it does not speak of.
+    if request.tool_choice.mode in ("any", "one"):
+        ledger.drop(request.path("tool_choice"), "tool_choice", "tools", "no tool is left to choose")
+    return replace(request, tools=(), tool_choice=None)
 
 
-def _replaceable(tool: Tool | ProviderTool, facts: Facts, notes: Notes) -> bool:
-    return isinstance(tool, ProviderTool) and tool.protocol != notes.protocol and tool.kind in facts.provider_tools
+def _foreign(tool: Tool | ProviderTool, notes: Notes) -> bool:
+    return isinstance(tool, ProviderTool) and tool.protocol != notes.protocol
 
 
 def fit_count(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:

@@ -314,6 +314,8 @@ def _encode_messages(request: Request, facts: Facts, body: Json, ledger: Ledger)
                 ledger.approximate(message.at, "system", "content", "moved to the front")
             _encode_system(message, encoder, system)
             continue
+        if turns and not turns[-1][1]["content"]:
+            turns.pop()  # nothing of it could be said: its neighbours are one turn where they are of one role
         if not turns or turns[-1][1]["role"] != message.role:
             turns.append((message, {"role": message.role, "content": []}))
         first, turn = turns[-1]

@@ -175,7 +175,7 @@ def _encode_body(request: Request, facts: Facts, ledger: Ledger) -> Json:
     tools = encode_tools(request, facts, ledger)
     if tools:
         body["tools"] = tools
-    calling = encode_choice(request, ledger)
+    calling = encode_choice(request, tools, ledger)
     if calling is not None:
         body["toolConfig"] = {"functionCallingConfig": calling}
     config = encode_config(request, facts, ledger)
@@ -241,7 +241,12 @@ class _Contents:
         current = _current_turn(groups) if facts.signature_required_on_calls else len(groups)
         for index, (role, parts, own) in enumerate(groups):
             written = self._model_parts(parts, index > current) if role == "model" else self._user_parts(parts)
-            if written or own:
+            if not written and not own:
+                continue
+            if self.contents and self.contents[-1]["role"] == role:  # what stood between them could not be said
+                self.contents[-1]["parts"] += written
+                self.contents[-1].update(own)
+            else:
                 self.contents.append({"role": role, "parts": written, **own})
         if not self.contents:
             ledger.repair(request.path("messages"), "messages", "content", "an empty user turn was added")

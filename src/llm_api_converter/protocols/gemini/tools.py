@@ -83,10 +83,14 @@ def encode_tools(request: Request, facts: Facts, ledger: Ledger) -> list[Json]:
     return out
 
 
-def encode_choice(request: Request, ledger: Ledger) -> Json | None:
-    """ToolChoice -> `functionCallingConfig`."""
+def encode_choice(request: Request, written: list[Json], ledger: Ledger) -> Json | None:
+    """ToolChoice -> `functionCallingConfig`; None where every tool of another protocol was lost and no function is left."""
     choice = request.tool_choice
     if choice is None:
+        return None
+    if not any("functionDeclarations" in tool for tool in written) and any(tool.protocol != PROTOCOL for tool in _provider_tools(request)):
+        if choice.mode in ("any", "one"):
+            ledger.drop(request.path("tool_choice"), "tool_choice", "tools", "no function is left to choose")
         return None
     own = unknown_extras(choice.extras, PROTOCOL, request.path("tool_choice"), ledger)
     own = own | (choice.extras or {}).get(wording(PROTOCOL), {})
@@ -97,6 +101,10 @@ def encode_choice(request: Request, ledger: Ledger) -> Json | None:
             out["mode"] = "VALIDATED"
         out["allowedFunctionNames"] = allowed
     return out
+
+
+def _provider_tools(request: Request) -> list[ProviderTool]:
+    return [tool for tool in request.tools if isinstance(tool, ProviderTool)]
 
 
 def _choice(mode: str, allowed: tuple[str, ...], calling: GeminiFields) -> ToolChoice:

@@ -205,7 +205,9 @@ def encode_messages(messages: tuple[Message, ...], facts: Facts, ledger: Ledger)
     out: list[dict[str, Any]] = []
     for message in messages:
         if message.role == "assistant":
-            out.append(_encode_assistant(message, facts, ledger))
+            written = _encode_assistant(message, facts, ledger)
+            if written is not None:
+                out.append(written)
         elif message.role == "system":
             out.append(_encode_plain(message, message.parts, _system_role(message, facts), facts, ledger))
         else:
@@ -246,6 +248,7 @@ def _encode_content(parts: tuple[Part, ...], facts: Facts, ledger: Ledger) -> st
 
 
 _PLAIN_TEXT = {"type": None, "text": None}.keys()
+_EMPTY = {"role": None, "content": None}.keys()
 
 
 def _encode_user(message: Message, facts: Facts, ledger: Ledger, out: list[dict[str, Any]]) -> None:
@@ -296,7 +299,8 @@ def _say_error(content: str | list[dict[str, Any]], at: str, ledger: Ledger) -> 
     return [{"type": "text", "text": "Error:"}, *content]
 
 
-def _encode_assistant(message: Message, facts: Facts, ledger: Ledger) -> dict[str, Any]:
+def _encode_assistant(message: Message, facts: Facts, ledger: Ledger) -> dict[str, Any] | None:
+    """One assistant message; None where nothing that was in it can be said (all of it is reported)."""
     out: dict[str, Any] = {"role": "assistant", "content": None}
     content: list[Part] = []
     calls: list[dict[str, Any]] = []
@@ -324,10 +328,13 @@ def _encode_assistant(message: Message, facts: Facts, ledger: Ledger) -> dict[st
                 ledger.drop(part.at, part.kind if isinstance(part, Media | Native) else "tool_reference", "content")
     if content:
         out["content"] = _encode_content(tuple(content), facts, ledger)
-    elif not calls and "audio" not in out and "refusal" not in out:
-        out["content"] = ""
     if reasoning:
         _encode_reasoning(reasoning, facts, out, ledger)
+    if not content and not calls and "audio" not in out and "refusal" not in out:
+        if message.parts and out.keys() == _EMPTY:
+            unknown_extras(message.extras, PROTOCOL, message.at, ledger)
+            return None
+        out["content"] = ""
     if tokens:
         extra = encode_extra_content(tokens, lambda x: accepts_token(facts, x), message.at, ledger)
         if extra:

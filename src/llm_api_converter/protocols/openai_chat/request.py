@@ -17,7 +17,7 @@ from ..base import Wire
 from ..fields import Fields
 from .messages import decode_messages, encode_messages
 from .parts import decode_cache, encode_cache, put_extras
-from .tools import decode_choice, decode_tools, encode_choice, encode_tools
+from .tools import decode_choice, decode_tools, encode_choice, encode_tools, without_choice
 from .wire import PROTOCOL
 
 PATHS: Mapping[str, str] = MappingProxyType({
@@ -219,6 +219,7 @@ def encode_request(request: Request, facts: Facts, ledger: Ledger) -> Wire:
     body: dict[str, Any] = {"model": request.model, "messages": encode_messages(request.messages, facts, ledger)}
     if request.tools:
         encode_tools(request, facts, ledger, body)
+        request = without_choice(request, body, ledger)
     if request.tool_choice is not None:
         body["tool_choice"] = encode_choice(request.tool_choice, request, request.path("tool_choice"), ledger)
     limit = request.max_tokens if request.max_tokens is not None else facts.max_tokens_default
@@ -295,7 +296,7 @@ def _encode_output(output: OutputFormat, request: Request, body: dict[str, Any],
 def _encode_reasoning(ask: ReasoningAsk, request: Request, facts: Facts, body: dict[str, Any], ledger: Ledger) -> None:
     """In the form the target reads: a toggle, OpenRouter's object, or OpenAI's word."""
     unknown_extras(ask.extras, PROTOCOL, request.path("reasoning"), ledger)
-    if facts.reasoning_input == "toggle" or facts.reasoning_input == "adaptive":
+    if facts.thinking_switch or facts.reasoning_input in ("toggle", "adaptive"):
         _encode_toggle(ask, request, body, ledger)
     elif facts.reasoning_field == "reasoning_details" or facts.reasoning_input == "budget":
         _encode_reasoning_object(ask, body)

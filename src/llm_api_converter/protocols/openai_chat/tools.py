@@ -6,6 +6,8 @@ Sources: openai 3.54.0 `types/chat/chat_completion_*tool*_param.py`, `types/shar
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from ...hub.errors import invalid
 from ...hub.facts import Facts
 from ...hub.ledger import Ledger, unknown_extras
@@ -148,6 +150,15 @@ def encode_choice(choice: ToolChoice, request: Request, path: str, ledger: Ledge
     if choice.mode == "one":
         return {**_reference(choice.name or "", custom), **extras}
     return CHOICES_OUT[choice.mode]
+
+
+def without_choice(request: Request, body: dict[str, Any], ledger: Ledger) -> Request:
+    """The request without choice and parallel switch where all its tools were lost: they may stand beside tools only."""
+    if "tools" in body or all(isinstance(tool, ProviderTool) and tool.protocol == PROTOCOL for tool in request.tools):
+        return request
+    if request.tool_choice is not None and request.tool_choice.mode in ("any", "one"):
+        ledger.drop(request.path("tool_choice"), "tool_choice", "tools", "no tool is left to choose")
+    return replace(request, tool_choice=None, parallel_tools=None)
 
 
 def _reference(name: str, custom: set[str]) -> dict[str, Any]:

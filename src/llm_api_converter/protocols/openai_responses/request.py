@@ -16,7 +16,7 @@ from ...hub.request import OutputFormat, ReasoningAsk, Request, Sampling
 from ..base import Wire
 from ..fields import Fields
 from .history import ToolItem, decode_input, encode_input
-from .tools import decode_tool_choice, decode_tools, encode_tool_choice, encode_tools
+from .tools import decode_tool_choice, decode_tools, encode_tool_choice, encode_tools, without_choice
 from .wire import PROTOCOL, WORDING, extras_of, put_own, worded
 
 ENCRYPTED = "reasoning.encrypted_content"
@@ -210,6 +210,8 @@ def _encode(request: Request, facts: Facts, ledger: Ledger) -> dict[str, Any]:
         body["input"] = whole
     if tools or "tools" in words:
         body["tools"] = tools
+    if request.tools and not (tools or by_item):
+        request = without_choice(request, ledger)
     if request.tool_choice is not None:
         body["tool_choice"] = encode_tool_choice(request.tool_choice, request.tools, request.path("tool_choice"), ledger)
     reasoning = _encode_reasoning(request, ledger)

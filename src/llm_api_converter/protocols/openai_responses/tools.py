@@ -9,10 +9,12 @@ Sources: openai 3.54.0 `types/responses/tool_param.py`, `tool_choice_*.py`; Code
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec.structs import replace
+
 from ...hub.errors import invalid
 from ...hub.facts import Facts
 from ...hub.ledger import Ledger, unknown_extras
-from ...hub.request import ProviderTool, Tool, ToolChoice
+from ...hub.request import ProviderTool, Request, Tool, ToolChoice
 from ..fields import Fields, type_name
 from .history import ToolItem
 from .wire import PROTOCOL, WORDING, extras_of, worded
@@ -249,3 +251,12 @@ def encode_tool_choice(
         ]
         return {"type": "allowed_tools", "mode": MODES_OUT[choice.mode], "tools": listed, **own}
     return MODES_OUT[choice.mode]
+
+
+def without_choice(request: Request, ledger: Ledger) -> Request:
+    """The request without choice and parallel switch where every tool of another protocol was lost: they may stand beside tools only."""
+    if all(isinstance(tool, ProviderTool) and tool.protocol == PROTOCOL for tool in request.tools):
+        return request
+    if request.tool_choice is not None and request.tool_choice.mode in ("any", "one"):
+        ledger.drop(request.path("tool_choice"), "tool_choice", "tools", "no tool is left to choose")
+    return replace(request, tool_choice=None, parallel_tools=None)
