@@ -36,6 +36,18 @@ def test_thinking_is_switched_by_its_own_field(thinking: dict[str, Any] | None, 
     assert "max_completion_tokens" not in body
 
 
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [("minimal", "low"), ("low", "low"), ("medium", "high"), ("high", "high"), ("xhigh", "high"), ("max", "max"), ("none", None)],
+)
+def test_effort_goes_as_one_of_its_own_words(asked: str, word: str | None) -> None:
+    facts = Catalog.load().resolve("openai_chat", "deepseek", "deepseek-v4-pro").facts
+    request = codec("openai_responses").decode_request({"model": "m", "input": "Hi", "reasoning": {"effort": asked}})
+    body = codec("openai_chat").encode_request(adapt(request, facts, Ledger()).request, facts, Ledger()).body
+    assert body["thinking"] == {"type": "disabled" if word is None else "enabled"}
+    assert body.get("reasoning_effort") == word
+
+
 def test_reasoning_of_a_turn_with_calls_goes_back() -> None:
     turn = {"role": "assistant", "content": [{"type": "thinking", "thinking": "I must look.", "signature": "s"}, CALL]}
     body, features = sent({"messages": [USER, turn, RESULT], "tools": [TOOL]})
