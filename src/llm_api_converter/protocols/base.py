@@ -153,3 +153,8 @@ class Codec(Struct, frozen=True, kw_only=True):
     array_stream: StreamForm | None = None
     # The envelope this form of the protocol travels in (`protocols.envelope`); "" for the protocol itself.
     envelope: str = ""
+
+    @property
+    def around(self) -> str:
+        """Whose HTTP headers go around the body: those of the protocol at home where the envelope comes from."""
+        return "bedrock_converse" if self.envelope == "bedrock" else self.name

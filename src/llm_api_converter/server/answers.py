@@ -16,6 +16,7 @@ from ..hub.response import Finish, Response, Usage
 from ..hub.restore import Restorer
 from ..hub.sealing import SealWriter
 from ..protocols.base import Answer, Codec, StreamDecoder, StreamEncoder, StreamForm
+from ..protocols.envelope import Reframer
 from ..protocols.relay import Relay, tap_response
 
 
@@ -145,11 +146,14 @@ class Translated:
 
 
 class Relayed:
-    """The same protocol on both sides: the bytes go on, a tap reads along."""
+    """The same protocol on both sides: the bytes go on, a tap reads along. `reframer`: where only the framing differs."""
 
-    __slots__ = ("_codec", "_form", "_relay", "_request_id", "seen")
+    __slots__ = ("_codec", "_form", "_reframer", "_relay", "_request_id", "seen")
 
-    def __init__(self, codec: Codec, form: StreamForm, request_id: str, *, drop_usage: bool) -> None:
+    def __init__(
+        self, codec: Codec, form: StreamForm, request_id: str, *, drop_usage: bool, reframer: Reframer | None = None
+    ) -> None:
+        self._reframer = reframer
         self._codec = codec
         self._form = form
         self._request_id = request_id
@@ -175,6 +179,8 @@ class Relayed:
         return body
 
     def feed(self, data: bytes) -> bytes:
+        if self._reframer is not None:
+            data = self._reframer.feed(data)
         out = self._relay.feed(data)
         self.seen.take(self._relay.events)
         if self._relay.tap_error is not None:

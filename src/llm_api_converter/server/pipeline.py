@@ -209,7 +209,7 @@ async def _refused(x: Exchange, call: Call, answer: UpstreamAnswer) -> ApiError:
     body = await answer.read()
     error = call.up.decode_error(answer.status, answer.headers, body)
     if call.up is x.codec:
-        headers = {"content-type": answer.headers.get("content-type", "application/json"), **passing(DOWN[x.codec.name], answer.headers)}
+        headers = {"content-type": answer.headers.get("content-type", "application/json"), **passing(DOWN[x.codec.around], answer.headers)}
         x.refusal = Refusal(error, answer.status, headers, body)
     return error
 
@@ -249,7 +249,7 @@ def _answer_headers(x: Exchange, call: Call, answer: UpstreamAnswer) -> list[tup
         (b"x-upstream-model", target.model.encode("latin-1", "replace")),
     ]
     if x.mode != "translated":
-        headers.extend((k.encode(), v.encode("latin-1")) for k, v in passing(DOWN[target.protocol], answer.headers).items())
+        headers.extend((k.encode(), v.encode("latin-1")) for k, v in passing(DOWN[x.codec.around], answer.headers).items())
     if call.ledger.losses:
         assert x.route is not None
         report = report_header(compact(call.ledger.reported(x.route.on_loss)))

@@ -20,6 +20,7 @@ from ..hub.seal import SEAL_PREFIX
 from ..hub.sealing import SealWriter, open_seals
 from ..protocols import codec
 from ..protocols.base import Answer, Codec
+from ..protocols.envelope import refit, reframer
 from ..protocols.headers import PATHS, UP, passing
 from ..protocols.relay import Head, parse, with_model, with_usage_asked
 from ..providers.auth import auth_headers
@@ -67,10 +68,17 @@ def _must_change(target: Target, head: Head) -> bool:
 
 
 def _relayed(x: Exchange, head: Head, target: Target) -> Call:
-    ledger = Ledger()
+    up = codec(target.protocol, target.envelope)
+    sent = {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}
+    headers = _headers(target, up, x.stream)
+    headers.update(passing(UP[up.around], sent))
     body = x.body
     x.mode = "verbatim"
-    if x.codec.model_in_body and head.model != target.model:
+    if up is not x.codec:
+        body, own = refit(body, x.codec, up, model=target.model, stream=x.stream, headers=sent)
+        headers.update(own)
+        x.mode = "patched"
+    elif up.model_in_body and head.model != target.model:
         body = with_model(body, target.model)
     drop_usage = False
     if x.stream and target.facts.usage_in_stream and "stream_options" in _OPTIONAL_USAGE.get(x.codec.name, ()):
@@ -78,14 +86,15 @@ def _relayed(x: Exchange, head: Head, target: Target) -> Call:
         if asked is None or not asked.include_usage:
             body, drop_usage = with_usage_asked(body, head), True
             x.mode = "patched"
-    path = PATHS[target.protocol]["stream" if x.stream else "generate"]
+    operation = "stream" if x.stream else "generate"
+    path = PATHS[target.protocol][operation]
     if "{" in path:
         path = path.replace("{model}", quote(target.model, safe=""))
+    path = target.path(operation, path)
     if x.match.array:
         path = path.partition("?")[0]
-    headers = _headers(target, x.stream)
-    headers.update(passing(UP[target.protocol], {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}))
-    return Call(target, x.codec, path, body, headers, ledger, Relayed(x.codec, x.form, x.request_id, drop_usage=drop_usage))
+    back = Relayed(x.codec, x.form, x.request_id, drop_usage=drop_usage, reframer=reframer(up, x.codec))
+    return Call(target, up, path, body, headers, Ledger(), back)
 
 
 # Protocols whose streams carry usage only on request, and the field that asks.
@@ -112,7 +121,7 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
         raise ApiError("invalid", f"{path}: more than one answer can be asked only of an upstream that speaks your own protocol", path=path)
     ledger = x.base_ledger.copy()
     x.mode = "translated"
-    up = codec(target.protocol)
+    up = codec(target.protocol, target.envelope)
     include_usage = bool(request.stream_usage)
     asked = replace(request, model=target.model)
     for field in refused:
@@ -122,7 +131,7 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
     adapted = adapt(asked, target.facts, ledger, target.protocol)
     wire = up.encode_request(adapted.request, target.facts, ledger)
     reject_losses(x, ledger)
-    headers = _headers(target, x.stream)
+    headers = _headers(target, up, x.stream)
     headers.update(wire.headers)
     answer = Answer(
         model=x.model, new_id=new_id, created_s=int(time()), input_estimate=estimate_input(request, len(x.body)) if x.stream else 0,
@@ -131,12 +140,12 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
     restorer = Restorer(adapted.names, adapted.output_tool) if adapted.names or adapted.output_tool else None
     sealer = SealWriter(x.runtime.sealer, target.facts.realm, target.scope, x.codec.seals, f"unsigned.{target.type}")
     back = Translated(up, x.codec, x.form, answer, ledger, restorer, sealer)
-    return Call(target, up, wire.path, _encode(wire.body), headers, ledger, back)
+    return Call(target, up, target.path("stream" if x.stream else "generate", wire.path), _encode(wire.body), headers, ledger, back)
 
 
-def _headers(target: Target, stream: bool) -> dict[str, str]:
+def _headers(target: Target, up: Codec, stream: bool) -> dict[str, str]:
     headers = {
-        "content-type": "application/json", "accept": "text/event-stream" if stream else "application/json",
+        "content-type": "application/json", "accept": up.stream_type.partition(";")[0] if stream else "application/json",
         "accept-encoding": "identity", "user-agent": "llm-api-converter",
     }
     headers.update(target.headers)
