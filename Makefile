@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help serve test test-all check bench fix lock clean
+.PHONY: help serve test test-all check bench docs fix lock clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,10 @@ check: $(VENV)/.test ## lint and types
 
 bench: $(VENV)/.serve ## measure CPU per request and chunk beside nginx; writes bench/RESULTS.md
 	$(BIN)/python bench/run.py $(ARGS)
+
+docs: $(VENV)/.test ## renew the pages that are made from the code
+	$(BIN)/python -m tests.docs.losses > docs/protocols/losses.md.new && mv docs/protocols/losses.md.new docs/protocols/losses.md
+	$(BIN)/python -m tests.docs.pages
 
 fix: $(VENV)/.test ## mend what lint can mend
 	$(BIN)/ruff check --fix .
