@@ -157,7 +157,7 @@ class Pool:
             connection.abort()
         if self._idle:
             first = min(x.idle_since + x.keep_s for x in self._idle)
-            self._sweeper = self._loop.call_later(max(first - now, 1.0), self._sweep)
+            self._sweeper = self._loop.call_later(max(first - now, 0.05), self._sweep)
 
 
 def _keep_s(headers: dict[str, str]) -> float:
