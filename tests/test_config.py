@@ -16,7 +16,7 @@ from llm_api_converter.config import Config, ConfigError
 from llm_api_converter.config.describe import mask_url, show
 from llm_api_converter.config.environ import VARIABLES
 from llm_api_converter.config.model import Section
-from llm_api_converter.providers.catalog import BUILT, Catalog
+from llm_api_converter.providers.catalog import Catalog
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = [
@@ -196,7 +196,7 @@ retry: {attempts: lots}
         "logging.level: Input should be 'debug', 'info', 'warning' or 'error' (environment LOG_LEVEL)",
     ):
         assert expected in found
-    assert any(e.startswith("providers.b.type: provider type vertex is not built yet") for e in found)
+    assert "providers.b.project: required for type vertex; set GOOGLE_CLOUD_PROJECT" in found
     assert any(e.startswith("retry.attempts: ") and e.endswith("(gateway.yaml:8)") for e in found)
     assert len(found) == 9
 
@@ -252,9 +252,62 @@ def test_what_is_refused(tmp_path: Path, text: str, expected: str) -> None:
     assert not any("geheim" in e for e in found)
 
 
-@pytest.mark.parametrize("kind", sorted(set(Catalog.load().providers) - BUILT))
-def test_types_that_are_not_built_are_refused_by_name(tmp_path: Path, kind: str) -> None:
-    assert any(f"provider type {kind} is not built yet" in e for e in errors(tmp_path, f"providers: {{p: {{type: {kind}, api_key: k}}}}"))
+AWS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "geheim", "AWS_SESSION_TOKEN": "geheim"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "env", "expected"),
+    [
+        ("{type: bedrock}", AWS, {"region", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"}),
+        ("{type: bedrock}", {**AWS, "AWS_BEARER_TOKEN_BEDROCK": "k"}, {"region", "api_key"}),
+        ("{type: bedrock, aws_access_key_id: a, aws_secret_access_key: b}", {**AWS, "AWS_BEARER_TOKEN_BEDROCK": "k"},
+         {"region", "aws_access_key_id", "aws_secret_access_key"}),
+        ("{type: bedrock, profile: p, region: us-east-1}", {**AWS, "AWS_BEARER_TOKEN_BEDROCK": "k"}, {"region", "profile"}),
+        ("{type: bedrock, role_arn: 'arn:aws:iam::1:role/r'}", {**AWS, "AWS_BEARER_TOKEN_BEDROCK": "k"},
+         {"region", "role_arn", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"}),
+        ("{type: vertex}", {"GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_APPLICATION_CREDENTIALS": "f.json"}, {"project", "credentials_file"}),
+        ("{type: azure_openai, base_url: 'https://h'}", {"AZURE_OPENAI_API_KEY": "k"}, {"api_key"}),
+    ],
+)  # fmt: skip
+def test_credentials_come_from_one_place(tmp_path: Path, entry: str, env: dict[str, str], expected: set[str]) -> None:
+    provider = load(tmp_path, f"providers: {{p: {entry}}}", env).providers["p"]
+    given = {name for name in type(provider).model_fields if getattr(provider, name) not in (None, {}, ())}
+    assert given - {"type", "base_url"} == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("type: bedrock, region: r, aws_access_key_id: a", "providers.p.aws_access_key_id: says nothing without aws_secret_access_key"),
+        ("type: bedrock, region: r, api_key: k, profile: x", "providers.p.profile: contradicts api_key"),
+        ("type: bedrock, region: r, api_key: k, external_id: x", "providers.p.external_id: says nothing without role_arn"),
+        ("type: azure_openai, base_url: 'https://h', api_key: k, api_version: preview", "providers.p.api_version: expected a date"),
+        ("type: azure_openai, base_url: 'https://h', client_secret: k", "providers.p.client_secret: says nothing without tenant_id"),
+        ("type: gemini, api_key: k, project: x", "providers.p.project: is not a setting of type gemini"),
+    ],
+)
+def test_credentials_that_do_not_go_together(tmp_path: Path, entry: str, expected: str) -> None:
+    assert any(expected in e for e in errors(tmp_path, f"providers: {{p: {{{entry}}}}}"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "package"),
+    [
+        ("type: bedrock, region: r", "botocore"), ("type: vertex, project: p", "google-auth"),
+        ("type: azure_openai, base_url: 'https://h'", "azure-identity"),
+        ("type: bedrock, region: r, aws_access_key_id: a, aws_secret_access_key: b, role_arn: x", "botocore"),
+    ],
+)
+def test_a_missing_library_is_named_before_the_start(tmp_path: Path, entry: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_api_converter.providers.auth.find_spec", lambda name: None)
+    assert any(f"providers.p: needs the package {package}: pip install {package}" in e for e in errors(tmp_path, f"providers: {{p: {{{entry}}}}}"))
+
+
+def test_keys_need_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_api_converter.providers.auth.find_spec", lambda name: None)
+    for entry in ("type: bedrock, region: r, aws_access_key_id: a, aws_secret_access_key: b", "type: bedrock, region: r, api_key: k",
+                  "type: vertex, project: p, api_key: token", "type: azure_openai, base_url: 'https://h', api_key: k"):  # fmt: skip
+        load(tmp_path, f"providers: {{p: {{{entry}}}}}")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 from llm_api_converter.hub.facts import Facts
 from llm_api_converter.hub.request import EFFORTS, PROVIDER_TOOLS, Sampling
 from llm_api_converter.protocols import PROTOCOLS
+from llm_api_converter.protocols.envelope import ENVELOPES
 from llm_api_converter.providers.auth import SCHEMES
-from llm_api_converter.providers.catalog import BUILT, Catalog, Rule, bare_names, check_facts, did_you_mean
+from llm_api_converter.providers.catalog import Catalog, Rule, bare_names, check_facts, did_you_mean
 from tests.recordings import load, needs_recordings
 
 CATALOG = Catalog.load()
@@ -34,9 +35,8 @@ def facts(protocol: str, kind: str, model: str) -> Facts:
 # ---------------------------------------------------------------------------------------------------------- well-formed
 
 
-def test_every_protocol_has_facts_and_every_built_type_an_entry() -> None:
+def test_every_protocol_has_facts() -> None:
     assert set(CATALOG.protocols) == set(PROTOCOLS)
-    assert set(CATALOG.providers) >= BUILT
 
 
 @pytest.mark.parametrize(("at", "rule"), RULES, ids=[f"{at}-{i}" for i, (at, _) in enumerate(RULES)])
@@ -64,12 +64,14 @@ def test_what_is_listed_as_unknown_is_not_stated_by_the_same_family() -> None:
         assert not stated & set(family.unknown), family.family
 
 
-@pytest.mark.parametrize("kind", sorted(BUILT))
-def test_built_types_have_an_address_and_a_scheme_that_is_built(kind: str) -> None:
+@pytest.mark.parametrize("kind", sorted(CATALOG.providers))
+def test_types_have_an_address_and_a_scheme_that_exists(kind: str) -> None:
     entry = CATALOG.providers[kind]
     assert entry.base_url or "base_url" in entry.needs
-    for protocol in (*entry.protocols, *entry.forced):
+    for protocol in entry.every_protocol():
         assert entry.scheme(protocol) in SCHEMES
+    assert entry.keyless in SCHEMES
+    assert set(entry.envelope.values()) <= set(ENVELOPES)
 
 
 @pytest.mark.parametrize(
@@ -241,10 +243,59 @@ def test_facts_of_models_people_use(target: tuple[str, str, str], expected: Expe
         ("openai_compatible", "openai_chat", "http://h:1/v1", "http://h:1/v1"),
         ("openai_compatible", "anthropic", "http://h:1/v1", "http://h:1"),
         ("demo", "anthropic", None, "demo:"),
+        ("azure_openai", "openai_chat", "https://n.openai.azure.com/", "https://n.openai.azure.com"),
+        ("azure_openai", "openai_chat", "https://n.openai.azure.com/openai/v1", "https://n.openai.azure.com"),
+        ("bedrock", "bedrock_converse", "http://localhost:9000", "http://localhost:9000"),
+        ("bedrock", "openai_chat", "http://localhost:9000", "http://localhost:9000/openai/v1"),
+        ("vertex", "gemini", "https://proxy.example/v1", "https://proxy.example"),
     ],
 )
 def test_addresses(kind: str, protocol: str, given: str | None, expected: str) -> None:
     assert CATALOG.providers[kind].address(protocol, given) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "expected"),
+    [
+        ("bedrock", {"region": "eu-west-1"}, "https://bedrock-runtime.eu-west-1.amazonaws.com"),
+        ("vertex", {"location": "us-east5"}, "https://us-east5-aiplatform.googleapis.com"),
+        ("vertex", {"location": "global"}, "https://aiplatform.googleapis.com"),
+        ("vertex", {"location": "eu"}, "https://aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_addresses_by_setting(kind: str, options: dict[str, str], expected: str) -> None:
+    entry = CATALOG.providers[kind]
+    assert entry.address(entry.protocols[0], None, options) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "expected"),
+    [
+        ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", ("bedrock_converse", "anthropic")),
+        ("bedrock", "arn:aws:bedrock:us-east-1:1:inference-profile/global.anthropic.claude-opus-4-6-v1", ("bedrock_converse", "anthropic")),
+        ("bedrock", "openai.gpt-oss-120b-1:0", ("bedrock_converse", "openai_chat")),
+        ("bedrock", "amazon.nova-pro-v1:0", ("bedrock_converse",)),
+        ("vertex", "claude-sonnet-4-5@20250929", ("anthropic",)),
+        ("vertex", "gemini-2.5-flash", ("gemini",)),
+        ("openai", "gpt-4o", ("openai_chat", "openai_responses")),
+        ("openai", "gpt-5", ("openai_chat", "openai_responses")),
+        ("openai", "gpt-5.6-terra", ("openai_responses", "openai_chat")),
+        ("azure_openai", "gpt-5.4", ("openai_responses", "openai_chat")),
+        ("openai", "gpt-5-codex", ("openai_responses",)),
+        ("openai", "gpt-5.4-pro-2026-03-05", ("openai_responses",)),
+        ("openai", "o3-deep-research", ("openai_responses",)),
+    ],
+)
+def test_what_models_speak(kind: str, model: str, expected: tuple[str, ...]) -> None:
+    assert CATALOG.providers[kind].spoken(model) == expected
+
+
+def test_paths_with_settings() -> None:
+    azure, vertex = CATALOG.providers["azure_openai"], CATALOG.providers["vertex"]
+    assert azure.routes("openai_chat", {})["generate"] == "/openai/v1/chat/completions"
+    assert azure.routes("openai_chat", {"api_version": "2024-10-21"})["stream"] == "/openai/deployments/{model}/chat/completions?api-version=2024-10-21"
+    assert vertex.routes("anthropic", {"project": "p", "location": "global"})["stream"] == (
+        "/v1/projects/p/locations/global/publishers/anthropic/models/{model}:streamRawPredict")
 
 
 # ----------------------------------------------------------------------------------------------------------- recordings

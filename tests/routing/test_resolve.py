@@ -69,7 +69,7 @@ def test_names(tmp_path: Path, asked: str, provider: str, model: str, name: str)
 def test_failover_is_an_ordered_list(tmp_path: Path) -> None:
     route = resolver(tmp_path).resolve("claude-old-3", "anthropic")
     assert [(t.provider, t.model, t.weight, t.protocol) for t in route.targets] == [
-        ("claude", "claude-opus-4-6", 3, "anthropic"), ("openai", "gpt-5", 1, "openai_responses"),
+        ("claude", "claude-opus-4-6", 3, "anthropic"), ("openai", "gpt-5", 1, "openai_chat"),
     ]  # fmt: skip
 
 
@@ -78,7 +78,9 @@ def test_failover_is_an_ordered_list(tmp_path: Path) -> None:
     [
         ("gpt-4o", "openai_chat", "openai_chat", "https://api.openai.com/v1", "bearer", False),
         ("gpt-4o", "openai_responses", "openai_responses", "https://api.openai.com/v1", "bearer", True),
-        ("gpt-4o", "gemini", "openai_responses", "https://api.openai.com/v1", "bearer", True),
+        ("gpt-4o", "gemini", "openai_chat", "https://api.openai.com/v1", "bearer", False),
+        ("gpt-5.4", "gemini", "openai_responses", "https://api.openai.com/v1", "bearer", True),
+        ("gpt-5.4", "openai_chat", "openai_chat", "https://api.openai.com/v1", "bearer", False),
         ("claude-opus-5", "openai_chat", "anthropic", "https://api.anthropic.com", "x-api-key", True),
         ("deepseek-v4-pro", "anthropic", "anthropic", "https://api.deepseek.com/anthropic", "x-api-key", False),
         ("deepseek-v4-pro", "openai_responses", "openai_responses", "https://api.deepseek.com", "bearer", False),

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from ..providers.catalog import BUILT, Catalog, ProviderType, check_facts, did_you_mean
+from ..providers.auth import missing_library
+from ..providers.catalog import Catalog, ProviderType, check_facts, did_you_mean
 from .environ import VARIABLES
 from .model import CacheConfig, Config, RateLimitConfig, ResponsesConfig, Section, StoreConfig
 
@@ -20,8 +21,28 @@ SWITCHED: tuple[tuple[str, str, type[Section], str], ...] = (
     ("cache", "enabled", CacheConfig, "the cache of answers is"),
     ("responses", "keep", ResponsesConfig, "keeping answers is"),
 )
-SPECIAL = ("api_version", "region", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile", "project", "location")
+SPECIAL = (
+    "api_version", "region", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile", "role_arn", "external_id",
+    "project", "location", "credentials_file", "tenant_id", "client_id", "client_secret",
+)
 """Provider settings that only some types take."""
+
+TOGETHER: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("aws_access_key_id", ("aws_secret_access_key",)),
+    ("aws_secret_access_key", ("aws_access_key_id",)),
+    ("aws_session_token", ("aws_access_key_id",)),
+    ("external_id", ("role_arn",)),
+    ("tenant_id", ("client_id", "client_secret")),
+    ("client_secret", ("tenant_id", "client_id")),
+)
+"""Provider settings that mean something only with others."""
+CREDENTIALS = ("api_key", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile", "credentials_file", "client_secret")
+APART = (
+    ("api_key", "aws_access_key_id"), ("api_key", "profile"), ("api_key", "role_arn"), ("profile", "aws_access_key_id"),
+    ("api_key", "credentials_file"), ("api_key", "client_id"),
+)
+"""Provider settings that contradict each other: two credentials for one call."""
+_DATED = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "::", "")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -67,7 +88,7 @@ def unbuilt(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
 
 
 def providers(values: Mapping[str, Any], catalog: Catalog, explicit_none: set[str], failed: set[str]) -> list[str]:
-    """Types that do not exist or are not built, settings that are missing or belong to another type, facts that are none."""
+    """Types that do not exist, settings that are missing or belong to another type, facts that are none."""
     errors: list[str] = []
     for name, entry in _dict(values.get("providers")).items():
         at = f"providers.{name}"
@@ -80,9 +101,6 @@ def providers(values: Mapping[str, Any], catalog: Catalog, explicit_none: set[st
             continue
         if kind not in catalog.providers:
             errors.append(f"{at}.type: no provider type {kind!r}" + (did_you_mean(kind, catalog.providers) or _one_of(catalog.providers)))
-            continue
-        if kind not in BUILT:
-            errors.append(f"{at}.type: provider type {kind} is not built yet" + _one_of(BUILT))
             continue
         errors += _provider(at, entry, kind, catalog.providers[kind], name in explicit_none, failed)
     return errors
@@ -99,11 +117,27 @@ def _provider(at: str, entry: dict[str, Any], kind: str, known: ProviderType, no
             variable = known.env.get(field)
             how = f"; set {variable}" if variable else ""
             errors.append(f"{at}.{field}: required for type {kind}{how}" + (" or write api_key: none" if field == "api_key" else ""))
+    errors += _credentials(at, entry, known)
+    version = entry.get("api_version")
+    if isinstance(version, str) and not _DATED.fullmatch(version):
+        errors.append(f"{at}.api_version: expected a date such as 2024-10-21; leave it out for the v1 paths")
     protocol = entry.get("protocol")
     if isinstance(protocol, str) and protocol not in known.every_protocol():
         errors.append(f"{at}.protocol: type {kind} does not speak {protocol}" + _one_of(known.every_protocol()))
     if isinstance(entry.get("facts"), dict):
         errors += check_facts(entry["facts"], f"{at}.facts")[1]
+    return errors
+
+
+def _credentials(at: str, entry: dict[str, Any], known: ProviderType) -> list[str]:
+    said = {field for field, value in entry.items() if value is not None}
+    errors = [
+        f"{at}.{field}: says nothing without {other}" for field, others in TOGETHER for other in others
+        if field in said and other not in said
+    ]
+    errors += [f"{at}.{b}: contradicts {a}; keep one of the two" for a, b in APART if a in said and b in said]
+    if not errors and "api_key" not in said and (missing := missing_library(known.keyless, entry)):
+        errors.append(f"{at}: {missing}")
     return errors
 
 

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
-from ..providers.catalog import BUILT, Catalog, did_you_mean
+from ..providers.catalog import Catalog, did_you_mean
 from . import checks
 from .environ import PARSE, VARIABLES
 from .model import Config, ConfigError, Section
@@ -129,20 +129,31 @@ def _fill_providers(draft: _Draft, catalog: Catalog) -> None:
         found = [name for name in entry.env_from if name in draft.env]
         if not found or kind in taken:
             continue
-        if kind in BUILT and kind not in providers:
+        if kind not in providers:
             providers[kind] = {"type": kind}
             draft.sources[f"providers.{kind}"] = draft.sources[f"providers.{kind}.type"] = f"{draft.env_source[found[0]]} {found[0]}"
-        elif kind not in BUILT:
-            draft.notes.append(f"{found[0]} is set but not used: provider type {kind} is not built yet")
     for name, values in providers.items():
         known = catalog.providers.get(str(values.get("type"))) if isinstance(values, dict) else None
-        for field, variable in known.env.items() if known else ():
-            if field not in values and variable in draft.env:
-                values[field] = draft.env[variable].strip()
-                draft.sources[f"providers.{name}.{field}"] = f"{draft.env_source[variable]} {variable}"
+        for field, variable in _wanted(values, known.env, draft.env) if known else ():
+            values[field] = draft.env[variable].strip()
+            draft.sources[f"providers.{name}.{field}"] = f"{draft.env_source[variable]} {variable}"
     if not providers:
         providers["demo"] = {"type": "demo"}
         draft.sources["providers.demo"] = draft.sources["providers.demo.type"] = "built in"
+
+
+def _wanted(values: Mapping[str, Any], variables: Mapping[str, str], env: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What a provider takes from the environment, as (setting, variable). Credentials come from one place: none where the file has
+    some, and no others beside a key.
+    """
+    wanted = [(field, variable) for field, variable in variables.items() if field not in values and variable in env]
+    if any(field in values for field in checks.CREDENTIALS):
+        return [pair for pair in wanted if pair[0] not in checks.CREDENTIALS]
+    if "role_arn" in values:
+        return [pair for pair in wanted if pair[0] != "api_key"]
+    if any(field == "api_key" for field, _ in wanted):
+        return [pair for pair in wanted if pair[0] == "api_key" or pair[0] not in checks.CREDENTIALS]
+    return wanted
 
 
 def _take_none(values: dict[str, Any]) -> set[str]:

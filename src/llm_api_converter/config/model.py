@@ -102,8 +102,14 @@ class ProviderConfig(Section):
     aws_secret_access_key: SecretStr | None = None
     aws_session_token: SecretStr | None = None
     profile: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
     project: str | None = None
     location: str | None = None
+    credentials_file: str | None = None
+    tenant_id: str | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
 
 
 class TargetConfig(Section):

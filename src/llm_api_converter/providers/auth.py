@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Protocol
 
-from . import aws
+from . import aws, azure, google
 from .target import Target
 
 HEADERS: dict[str, Callable[[str], dict[str, str]]] = {
@@ -28,8 +28,17 @@ class Signer(Protocol):
         """The headers to add to a call. Raises `ApiError` where there is no credential."""
 
 
-SIGNERS: dict[str, Callable[[str, Mapping[str, str]], Signer]] = {"sigv4": aws.SigV4}
+SIGNERS: dict[str, Callable[[str, Mapping[str, str]], Signer]] = {
+    "sigv4": aws.SigV4, "google": google.GoogleToken, "azure_ad": azure.EntraToken,
+}
 """Scheme -> what makes the signer of a provider, from its name and its settings."""
+
+LIBRARIES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "sigv4": ((aws.LIBRARY, "botocore", "aws"),),
+    "google": ((google.LIBRARY, "google-auth", "google"), ("requests", "requests", "google")),
+    "azure_ad": ((azure.LIBRARY, "azure-identity", "azure"),),
+}
+"""Scheme -> (module, package, extra) it needs, explicit AWS keys apart."""
 
 SCHEMES = frozenset((*HEADERS, *SIGNERS))
 
@@ -42,13 +51,19 @@ def auth_headers(target: Target) -> dict[str, str]:
 
 def missing_library(scheme: str, options: Mapping[str, object]) -> str | None:
     """What keeps a provider with these settings from signing: the package to install, None for nothing."""
-    if scheme == "sigv4" and (options.get("aws_access_key_id") is None or options.get("role_arn") is not None):
-        return _missing(aws.LIBRARY, "aws")
+    if scheme == "sigv4" and options.get("aws_access_key_id") is not None and options.get("role_arn") is None:
+        return None
+    for module, package, extra in LIBRARIES.get(scheme, ()):
+        if not _installed(module):
+            return f"needs the package {package}: pip install {package}, or install llm-api-converter[{extra}]"
     return None
 
 
-def _missing(library: str, extra: str) -> str | None:
-    return None if find_spec(library) else f"needs the package {library}: install llm-api-converter[{extra}]"
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package above it is not there
+        return False
 
 
 class Signers:

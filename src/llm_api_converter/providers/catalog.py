@@ -19,9 +19,6 @@ from msgspec import Struct
 from ..hub.facts import Facts
 from ..protocols import PROTOCOLS
 
-BUILT = frozenset({"openai", "openai_compatible", "deepseek", "anthropic", "gemini", "bedrock", "demo"})
-"""Provider types that can be called in this release; the settings refuse the others by name."""
-
 REGION_PREFIXES = ("us-gov.", "us.", "eu.", "apac.", "global.", "jp.", "au.", "ca.", "sa.", "me.", "af.", "il.", "mx.")
 VENDOR_PREFIXES = (
     "anthropic.", "openai.", "amazon.", "meta.", "qwen.", "deepseek.", "mistral.", "moonshot.", "moonshotai.", "zai.", "minimax.",
@@ -72,9 +69,9 @@ class ProviderType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     not the protocol's own; `paths_with` are those that hold while a setting is given; `native_paths` take bodies of the model's own
     format. `envelope` is the form in which a protocol travels. `auth` is a scheme, or one
     for each protocol; `keyless` the one of a provider without `api_key`. `env` maps a setting to the variable it is filled from;
-    `env_from` are the variables of which any makes a provider of this type without a settings file.
-    `needs` are settings that must be there, `takes` those special to this type, `defaults` what these are where nobody says. `claims` are patterns of bare model ids; `listed`
-    are ids `/v1/models` shows.
+    `env_from` are the variables of which any makes a provider of this type without a settings file. `needs` are settings that must be
+    there, `takes` those special to this type, `defaults` what these are where nobody says. `claims` are patterns of bare model ids;
+    `listed` are ids `/v1/models` shows.
     """
 
     label: str

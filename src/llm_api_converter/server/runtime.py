@@ -110,7 +110,8 @@ def _secrets(config: Config) -> list[str]:
     found = [x.secret for x in config.seal.keys]
     for provider in config.providers.values():
         found += provider.headers.values()
-        found += [x for x in (provider.api_key, provider.aws_secret_access_key, provider.aws_session_token) if x is not None]
+        keys = (provider.api_key, provider.aws_secret_access_key, provider.aws_session_token, provider.client_secret)
+        found += [x for x in keys if x is not None]
     return [x.get_secret_value() for x in found]
 
 
