@@ -19,6 +19,11 @@ from msgspec import Struct
 from ..hub.facts import Facts
 from ..protocols import PROTOCOLS
 
+HOMES = {
+    "anthropic": "anthropic", "openai_chat": "openai", "openai_responses": "openai", "gemini": "gemini", "bedrock_converse": "bedrock",
+}  # fmt: skip
+"""Whose protocol it is: where a provider is not known, a model is taken to be as it is there."""
+
 REGION_PREFIXES = ("us-gov.", "us.", "eu.", "apac.", "global.", "jp.", "au.", "ca.", "sa.", "me.", "af.", "il.", "mx.")
 VENDOR_PREFIXES = (
     "anthropic.", "openai.", "amazon.", "meta.", "qwen.", "deepseek.", "mistral.", "moonshot.", "moonshotai.", "zai.", "minimax.",
@@ -254,7 +259,7 @@ class Catalog:
         return catalog
 
     def resolve(self, protocol: str, provider_type: str, model: str) -> Resolved:
-        """Facts of a model at a provider type ("": not known) in a protocol, without the settings' overrides. Cached."""
+        """Facts of a model at a provider type ("": not known, see HOMES) in a protocol, without the settings' overrides. Cached."""
         key = (protocol, provider_type, model)
         found = self._cache.get(key)
         if found is None:
@@ -311,7 +316,7 @@ class Catalog:
         origin: dict[str, tuple[str, str, str]] = {}
         for layer, rules in layers:
             for rule in rules:
-                if rule.holds(protocol, provider_type):
+                if rule.holds(protocol, provider_type or HOMES.get(protocol, "")):
                     values.update(rule.facts)
                     origin.update(dict.fromkeys(rule.facts, (layer, rule.source, rule.date)))
         return Resolved(Facts(**values), origin)
