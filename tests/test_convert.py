@@ -144,6 +144,16 @@ def test_facts_of_model_and_provider_are_used() -> None:
     assert "max_tokens" in wire.body
 
 
+def test_without_a_provider_a_model_is_as_its_vendor_serves_it() -> None:
+    """Forced tools and thinking do not go together at Claude; the catalogue says so of providers."""
+    body = {**ASK["anthropic"], "max_tokens": 4000, "thinking": {"type": "enabled", "budget_tokens": 2000},
+            "tools": [{"name": "f", "input_schema": {"type": "object"}}], "tool_choice": {"type": "any"}}  # fmt: skip
+    for upstream, model in (("anthropic", "claude-sonnet-4-5"), ("bedrock_converse", MODELS["bedrock_converse"])):
+        wires = [convert_request(body, client="anthropic", upstream=upstream, model=model, provider=x)[0] for x in ("", VENDORS[upstream])]
+        assert wires[0] == wires[1]
+        assert "any" not in json.dumps(wires[0].body) or "thinking" not in json.dumps(wires[0].body)
+
+
 def test_flags_in_headers_are_read_in_any_case() -> None:
     flags = {"Anthropic-Beta": "context-1m-2025-08-07"}
     wire, _ = convert_request(ASK["anthropic"], client="anthropic", upstream="anthropic", headers=flags)
@@ -317,6 +327,7 @@ MODELS = {
     "anthropic": "claude-sonnet-4-5", "openai_chat": "gpt-4o", "openai_responses": "gpt-5", "gemini": "gemini-2.5-pro",
     "bedrock_converse": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
 }  # fmt: skip
+VENDORS = {"anthropic": "anthropic", "bedrock_converse": "bedrock"}
 EVERY = 1 if os.environ.get("FULL") == "1" else 4
 """FULL=1 takes every recording, otherwise every fourth."""
 REQUEST_ERRORS = (
