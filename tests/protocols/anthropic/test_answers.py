@@ -274,7 +274,7 @@ def test_a_stream_of_every_kind_of_block() -> None:
         ToolCall("t1", "f"),
     )
     assert response.finish == Finish("tool_call", "tool_use")
-    assert response.extras == {"anthropic": {"context_management": {"applied_edits": []}}}
+    assert response.extras == {"~anthropic": {"context_management": {"applied_edits": []}}}
     assert response.usage is not None
     assert (response.usage.input_total, response.usage.output_total, response.usage.cache_read) == (13, 9, 7)
 

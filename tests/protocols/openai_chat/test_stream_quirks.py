@@ -217,10 +217,10 @@ def test_usage_wherever_it_stands(chunks: list[dict[str, Any]]) -> None:
 def test_fields_of_the_answer_early_and_late() -> None:
     late = [chunk({"content": "a"}), chunk({}, "stop", system_fingerprint="fp"), chunk(usage=USAGE, service_tier="flex", citations=["u"])]
     whole = fold(decoded(sse(*late)))
-    assert whole.extras == {"openai_chat": {"system_fingerprint": "fp", "citations": ["u"]}}
+    assert whole.extras == {"~openai_chat": {"system_fingerprint": "fp"}, "openai_chat": {"citations": ["u"]}}
     assert whole.service_tier == "flex"
     begin = decoded(sse(chunk({"content": "a"}, provider="P", service_tier="auto"), chunk({}, "stop")))[0]
-    assert begin == Begin("c1", "m", 5, "auto", {"openai_chat": {"provider": "P"}})
+    assert begin == Begin("c1", "m", 5, "auto", {"~openai_chat": {"provider": "P"}})
 
 
 def test_logprobs_add_up_and_other_fields_of_the_choice_stay() -> None:
@@ -228,9 +228,10 @@ def test_logprobs_add_up_and_other_fields_of_the_choice_stay() -> None:
     first["choices"][0]["logprobs"] = {"content": [{"token": "a"}]}
     second["choices"][0].update(logprobs={"content": [{"token": "b"}]}, native_finish_reason="STOP", content_filter_results={"hate": {}})
     finish = fold(decoded(sse(first, second))).finish
-    assert finish.extras == {"openai_chat": {
-        "logprobs": {"content": [{"token": "a"}, {"token": "b"}]}, "native_finish_reason": "STOP", "content_filter_results": {"hate": {}},
-    }}  # fmt: skip
+    assert finish.extras == {
+        "openai_chat": {"logprobs": {"content": [{"token": "a"}, {"token": "b"}]}},
+        "~openai_chat": {"native_finish_reason": "STOP", "content_filter_results": {"hate": {}}},
+    }
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from .blocks import Side, decode_block, encode_blocks
 from .errors import error_of
 from .marks import put_extras
 from .usage import decode_finish, decode_tier, decode_usage, encode_finish, encode_usage, estimated
-from .wire import PROTOCOL
+from .wire import leftovers
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -73,7 +73,7 @@ def _decode_message(f: Fields) -> Response:
     finish = decode_finish(f.take("stop_reason"), f.take("stop_sequence"), f.take("stop_details"), has_call(parts))
     raw = f.object("usage")
     usage = decode_usage(raw)
-    return Response(id, model, parts, finish, usage, decode_tier(raw), extras=f.extras(PROTOCOL))
+    return Response(id, model, parts, finish, usage, decode_tier(raw), extras=leftovers(f.rest()))
 
 
 def _decode_part(block: Any, index: int) -> Part:

@@ -24,7 +24,7 @@ from .blocks import decode_block
 from .citations import decode_citation
 from .errors import decode_error, error_of
 from .usage import decode_finish, decode_tier, decode_usage
-from .wire import PROTOCOL, REALM, BlockDelta, DeltaFrame
+from .wire import PROTOCOL, REALM, BlockDelta, DeltaFrame, leftovers
 
 _delta_frame = msgspec.json.Decoder(DeltaFrame).decode
 _object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -148,7 +148,7 @@ class StreamDecoder:
         for known in ("type", "role", "stop_reason", "stop_sequence", "stop_details"):
             f.take(known)
         content, id, model = f.array("content"), f.text("id") or "", f.text("model") or ""
-        out.append(Begin(id, model, service_tier=decode_tier(usage), extras=f.extras(PROTOCOL)))
+        out.append(Begin(id, model, service_tier=decode_tier(usage), extras=leftovers(f.rest())))
         self._see_usage(usage, out)
         for block in content or ():
             self._start(None, block, out)
@@ -237,8 +237,8 @@ class StreamDecoder:
                 self._stop = stop
             self._stop_sequence = delta.take("stop_sequence") or self._stop_sequence
             self._details = delta.take("stop_details") or self._details
-            self._extras = merge_extras(self._extras, delta.extras(PROTOCOL))
-        self._extras = merge_extras(self._extras, f.extras(PROTOCOL))
+            self._extras = merge_extras(self._extras, leftovers(delta.rest()))
+        self._extras = merge_extras(self._extras, leftovers(f.rest()))
         self._see_usage(usage or {}, out)
 
     def _see_usage(self, usage: dict[str, Any], out: list[Event]) -> None:

@@ -8,12 +8,18 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...hub.messages import wording
+from ...hub.messages import Extras, wording
+from ..decoration import split
 
 PROTOCOL = "anthropic"
 REALM = "wire.anthropic"
 WORDING = wording(PROTOCOL)
 VERSION = "2023-06-01"
+
+
+def leftovers(fields: dict[str, Any]) -> Extras | None:
+    """What nobody read of an answer, as extras."""
+    return split(fields, PROTOCOL, frozenset())
 
 
 class BlockDelta(Struct):

@@ -156,7 +156,7 @@ def encode_finish(finish: Finish, ledger: Ledger) -> str:
     unknown_extras(finish.extras, PROTOCOL, "finish", ledger)
     if finish.stop_sequence is not None:
         ledger.drop("stop_sequence", "stop_sequence", "tuning", "Converse does not say which")
-    if finish.detail is not None:
+    if finish.detail is not None and finish.reason not in ("stop", "tool_call"):
         ledger.drop("stop_details", "stop_details", "unknown")
     if finish.raw is not None and FINISH_IN.get(finish.raw) == finish.reason:
         return finish.raw

@@ -23,7 +23,7 @@ from .messages import History, decode_answer
 from .parts import data_url, decode_data_url, put_extras
 from .reasoning import encode_details
 from .usage import decode_finish, decode_usage, encode_finish, encode_usage
-from .wire import PROTOCOL, REALM, decode_json, decode_plain_answer, encode_json
+from .wire import PROTOCOL, REALM, WORDING, decode_json, decode_plain_answer, encode_json, leftovers, own_fields
 
 PADDING = ("obfuscation", "p", "object")
 
@@ -55,16 +55,13 @@ def _decode_quickly(body: bytes) -> Response | None:
             return None
         parts.append(ToolCall(call.id, call.function.name, call.function.arguments or "{}"))
     reason = decode_finish(choice.finish_reason, has_calls=bool(choice.message.tool_calls), has_refusal=False)
-    extras = {"system_fingerprint": answer.system_fingerprint} if answer.system_fingerprint is not None else {}
+    extras: Extras | None = None
+    if answer.system_fingerprint is not None:
+        extras = {WORDING: {"system_fingerprint": answer.system_fingerprint}}
     return Response(
         answer.id, answer.model, tuple(parts), Finish(reason, choice.finish_reason), decode_usage(answer.usage) if answer.usage else None,
-        answer.service_tier, answer.created, _owned(extras),
+        answer.service_tier, answer.created, extras,
     )  # fmt: skip
-
-
-def _owned(extras: dict[str, Any]) -> Extras | None:
-    """Fields of the whole answer that nobody here knows."""
-    return {PROTOCOL: extras} if extras else None
 
 
 def decode_answer_object(value: Any) -> Response:
@@ -93,7 +90,8 @@ def _decode_answer(f: Fields) -> Response:
     model, created, tier = f.text("model") or "", f.whole("created"), f.text("service_tier")
     extras = {**f.rest(), **left}
     return Response(
-        answer_id, model, parts, decode_finish_fields(choice, parts), decode_usage(usage) if usage else None, tier, created, _owned(extras),
+        answer_id, model, parts, decode_finish_fields(choice, parts), decode_usage(usage) if usage else None, tier, created,
+        leftovers(extras),
     )  # fmt: skip
 
 
@@ -118,7 +116,7 @@ def decode_finish_fields(choice: Fields, parts: tuple[Part, ...]) -> Finish:
     choice.take("delta")
     has_calls, has_refusal = (any(isinstance(x, kind) for x in parts) for kind in (ToolCall, Refusal))
     reason = decode_finish("unsaid" if word is None else word, has_calls=has_calls, has_refusal=has_refusal)
-    return Finish(reason, word, extras=choice.extras(PROTOCOL))
+    return Finish(reason, word, extras=leftovers(choice.rest()))
 
 
 def decode_citation(value: dict[str, Any]) -> Citation | None:
@@ -207,7 +205,7 @@ def _add(message: dict[str, Any], field: str, value: Any) -> None:
 
 def choice_extras(finish: Finish, ledger: Ledger) -> dict[str, Any]:
     """The choice's own further fields."""
-    return unknown_extras(finish.extras, PROTOCOL, "", ledger)
+    return own_fields(finish.extras, ledger)
 
 
 def accepts_token(token: Opaque) -> bool:
@@ -335,7 +333,7 @@ class Written:
 
 def answer_extras(extras: Extras | None, ledger: Ledger) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fields of the object, and fields of the message, that the decoder did not know."""
-    own = unknown_extras(extras, PROTOCOL, "", ledger)
+    own = own_fields(extras, ledger)
     outer = {k: v for k, v in own.items() if not k.startswith("message.")}
     return outer, {k[8:]: v for k, v in own.items() if k.startswith("message.")}
 

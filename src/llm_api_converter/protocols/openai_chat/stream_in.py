@@ -21,7 +21,18 @@ from .errors import decode_error_value
 from .response import decode_citation
 from .stream_parts import StreamParts
 from .usage import decode_finish, decode_usage
-from .wire import PROTOCOL, CallDelta, ChunkChoice, ChunkDelta, CustomDelta, Detail, FunctionDelta, decode_chunk, decode_json
+from .wire import (
+    PROTOCOL,
+    CallDelta,
+    ChunkChoice,
+    ChunkDelta,
+    CustomDelta,
+    Detail,
+    FunctionDelta,
+    decode_chunk,
+    decode_json,
+    leftovers,
+)
 
 TOP_FIELDS = frozenset(("id", "object", "created", "model", "choices", "usage", "service_tier", "obfuscation", "p"))
 DELTA_FIELDS = frozenset((*ChunkDelta.__struct_fields__, "function_call", "audio", "images", "annotations", "extra_content"))
@@ -185,7 +196,7 @@ class ChatStreamDecoder:
         self._tier = f.text("service_tier")
         self._parts.owner = answer_id or "answer"
         self._begun = True
-        out.append(Begin(answer_id, model, f.whole("created"), self._tier, {PROTOCOL: self._extras} if self._extras else None))
+        out.append(Begin(answer_id, model, f.whole("created"), self._tier, leftovers(self._extras)))
 
     def _loose_choice(self, f: Fields, out: list[Event]) -> None:
         """Puts what the typed frames know into one, and reads the rest field by field."""
@@ -268,8 +279,7 @@ class ChatStreamDecoder:
         word = self._finish if self._finish is not None else "" if self._blank else None
         has_calls, has_refusal = self._parts.has_calls, "refusal" in self._parts.kinds
         reason = decode_finish("unsaid" if word is None else word, has_calls=has_calls, has_refusal=has_refusal)
-        extras = {PROTOCOL: self._choice_extras} if self._choice_extras else None
-        out.append(Finished(Finish(reason, word, extras=extras), {PROTOCOL: self._late} if self._late else None, self._late_tier))
+        out.append(Finished(Finish(reason, word, extras=leftovers(self._choice_extras)), leftovers(self._late), self._late_tier))
         out.append(End())
         self._over = True
 

@@ -12,13 +12,39 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from ...hub.ledger import Ledger, unknown_extras
+from ...hub.messages import Extras, wording
+from ..decoration import split
+
 PROTOCOL = "openai_chat"
+WORDING = wording(PROTOCOL)
 REALM = f"wire.{PROTOCOL}"
 
 FILE_REALMS = (PROTOCOL, "openai_responses")
 """Whose file ids mean the same: one file store serves both of OpenAI's protocols."""
 
 IMAGE_PREFIX = "data:"
+
+DECORATION = frozenset({
+    "system_fingerprint", "provider", "generationId", "request_id", "x_groq", "timings", "time_info", "latency_checkpoint", "sla_metrics",
+    "prompt", "stream_options", "venice_parameters", "native_finish_reason", "seed", "message.padding",
+})  # fmt: skip
+"""Fields of an answer in which the many servers of this protocol write about themselves."""
+FILTERS = frozenset({"content_filter_results", "prompt_filter_results"})
+"""Azure's findings about an answer and its prompt."""
+
+
+def leftovers(fields: dict[str, Any]) -> Extras | None:
+    """What nobody read of an answer or a choice, as extras."""
+    return split(fields, PROTOCOL, DECORATION, FILTERS)
+
+
+def own_fields(extras: Extras | None, ledger: Ledger) -> dict[str, Any]:
+    """The reverse of `leftovers`; fields of other protocols are losses."""
+    if not extras:
+        return {}
+    own, words = unknown_extras(extras, PROTOCOL, "", ledger), extras.get(WORDING)
+    return {**own, **words} if words else own
 
 
 class FunctionDelta(Struct, forbid_unknown_fields=True):

@@ -17,6 +17,7 @@ from ...hub.messages import Extras, Part, Refusal, ToolCall
 from ...hub.request import Request
 from ...hub.response import Finish, FinishReason, Response, Usage
 from ..base import Answer
+from ..decoration import nothing_filtered, says_nothing
 from .errors import answer_error, error_code
 from .items import decode_item
 from .output import Writer
@@ -150,14 +151,21 @@ def decode_time(value: Any) -> int | None:
     return int(value) if type(value) is int or type(value) is float else None
 
 
-def decode_echo(answer: dict[str, Any]) -> Extras | None:
-    """Everything but what the hub has a place for. Nulls are kept: an echo says them."""
+def decode_echo(answer: dict[str, Any], *, early: bool = False) -> Extras | None:
+    """Everything but what the hub has a place for. Nulls are kept: an echo says them. `early`: of an answer that has only begun, where
+    what says nothing yet will be said again.
+    """
     words: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in answer.items():
+        if name in TAKEN:
+            continue
         if name in ECHO:
             words[name] = value
-        elif name not in TAKEN:
+        elif says_nothing(value) or (name == "content_filters" and nothing_filtered(value)):
+            if not early:
+                words[name] = value
+        else:
             rest[name] = value
     return {WORDING: words, PROTOCOL: rest} if rest else {WORDING: words}
 

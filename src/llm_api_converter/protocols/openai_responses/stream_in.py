@@ -139,7 +139,7 @@ class ResponsesDecoder:
                 _text(answer.get("model")),
                 decode_time(answer.get("created_at")),
                 _text(answer.get("service_tier")) or None,
-                decode_echo(answer) if answer else None,
+                decode_echo(answer, early=True) if answer else None,
             )
         )
 
