@@ -431,7 +431,7 @@ def test_any_file_loads_or_is_refused_with_reasons(tmp_path_factory: pytest.Temp
         Config.load(file, {}, cwd).describe()
     except ConfigError as error:
         found = error.errors
-    assert found is None or (found and all(": " in e or "settings file" in e for e in found))
+    assert found is None or (found and all(": " in e or "settings file" in e or "contradict" in e for e in found))
 
 
 # -------------------------------------------------------------------------------------------------------- documentation

@@ -18,7 +18,7 @@ from llm_api_converter.hub.fold import fold, unfold
 from llm_api_converter.hub.ledger import Ledger
 from llm_api_converter.protocols import codec
 from llm_api_converter.protocols.base import Answer, Codec, Json
-from llm_api_converter.protocols.envelope import BEDROCK, VERTEX, FramesToSse, SseToFrames, holds_messages, refit, reframer
+from llm_api_converter.protocols.envelope import BEDROCK, VERTEX, FramesToSse, SseToFrames, holds_messages, metered, refit, reframer
 from tests.recordings import load, needs_recordings
 
 PLAIN = codec("anthropic")
@@ -130,8 +130,9 @@ def test_counting() -> None:
 
 
 def test_other_families_bodies_are_told_apart() -> None:
-    assert holds_messages({"anthropic_version": "x"})
-    assert not any(holds_messages(body) for body in ({"inputText": "x"}, {"prompt": "x"}, [], None))
+    assert holds_messages(b'{"anthropic_version": "x"}')
+    assert holds_messages(b'{"anthropic_version": 3}')
+    assert not any(holds_messages(body) for body in (b'{"inputText": "x"}', b'{"prompt": {"anthropic_version": 1}}'))
 
 
 # ------------------------------------------------------------------------------------------------------------ streams
@@ -234,7 +235,7 @@ def test_errors_are_those_of_the_envelope() -> None:
 
 
 def recorded(name: str) -> list[dict[str, Any]]:
-    return [r for r in load(name) if r["response"]["status"] == 200 and holds_messages(r["request"]["body"])]
+    return [r for r in load(name) if r["response"]["status"] == 200 and holds_messages(json.dumps(r["request"]["body"]).encode())]
 
 
 @needs_recordings
@@ -267,6 +268,22 @@ def test_recorded_streams_are_read_and_framed_again() -> None:
         assert by_botocore(SseToFrames().feed(FramesToSse().feed(raw))) == by_botocore(raw), record["id"]
         seen += not isinstance(events[-1], Failed)
     assert seen > 20
+
+
+@needs_recordings
+def test_recorded_streams_of_every_family_are_metered() -> None:
+    counted = []
+    for record in load("bedrock_invoke_stream"):
+        if record["response"]["status"] == 200:
+            usage = metered(base64.b64decode(record["response"]["body_b64"]))
+            counted.append(usage is not None and usage.output_total > 0)
+    assert sum(counted) > 0.8 * len(counted)
+
+
+def test_what_counts_nothing() -> None:
+    assert metered(b"") is None
+    assert metered(b"x" * 40) is None
+    assert metered(frame(EVENTS[0])) is None
 
 
 @needs_recordings

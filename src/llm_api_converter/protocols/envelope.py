@@ -25,6 +25,7 @@ from ..hub.events import Event
 from ..hub.facts import Facts
 from ..hub.ledger import Ledger
 from ..hub.request import Request
+from ..hub.response import Usage
 from . import anthropic, bedrock_converse, gemini
 from .anthropic.errors import error_of
 from .anthropic.wire import VERSION
@@ -44,9 +45,16 @@ _strings = msgspec.json.Decoder(list[str]).decode
 # ---------------------------------------------------------------------- bodies
 
 
-def holds_messages(body: Any) -> bool:
-    """Is this InvokeModel body Anthropic's Messages, rather than another family's own format?"""
-    return type(body) is dict and "anthropic_version" in body
+class _Version(Struct):
+    anthropic_version: Any = None
+
+
+_version = msgspec.json.Decoder(_Version).decode
+
+
+def holds_messages(body: bytes) -> bool:
+    """Is this InvokeModel body (a JSON object) Anthropic's Messages, rather than another family's own format?"""
+    return _version(body).anthropic_version is not None
 
 
 def refit(
@@ -195,6 +203,28 @@ def _closed(name: bytes, event: bytes) -> bytes:
             value = {}
         return bedrock_converse.CODEC.stream_error(error_of(value, event), "")
     return aws_frame(_CHUNK, b'{"bytes":"' + b2a_base64(event, newline=False) + b'"}')
+
+
+class _Metrics(Struct):
+    inputTokenCount: int = 0
+    outputTokenCount: int = 0
+
+
+class _Measured(Struct, rename={"metrics": "amazon-bedrock-invocationMetrics"}):
+    metrics: _Metrics | None = None
+
+
+_measured = msgspec.json.Decoder(_Measured).decode
+
+
+def metered(frames: bytes) -> Usage | None:
+    """The tokens that the last of these whole frames counts, whatever family's stream it is."""
+    try:
+        read = AwsEventReader().feed(frames)
+        metrics = _measured(_chunk(read[-1][1]).event).metrics if read else None
+    except (FrameError, msgspec.MsgspecError):
+        return None
+    return None if metrics is None else Usage(input_total=metrics.inputTokenCount, output_total=metrics.outputTokenCount)
 
 
 def reframer(up: Codec, client: Codec) -> Reframer | None:

@@ -55,7 +55,11 @@ class Target(Struct, frozen=True, kw_only=True):
     def path(self, operation: str, usual: str) -> str:
         """The path of an operation after `base_url`; `usual` is the protocol's own."""
         template = self.paths.get(operation)
-        return usual if template is None else template.replace("{model}", quote(self.model, safe="@"))
+        return usual if template is None else self.fill(template)
+
+    def fill(self, template: str) -> str:
+        """A path with this model in it."""
+        return template.replace("{model}", quote(self.model, safe="@"))
 
 
 class Route(Struct, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ class Gateway:
         found = match(scope["raw_path"], scope["query_string"])
         if found.operation in ("models", "model"):
             found = next((structs.replace(found, protocol=name) for key, name in ASKER if key in headers), found)
-        x = Exchange(runtime, found, codec(found.protocol), headers, scope["query_string"], Responder(send), started_s)
+        x = Exchange(runtime, found, codec(found.protocol, found.envelope), headers, scope["query_string"], Responder(send), started_s)
         runtime.metrics.in_flight += 1
         try:
             await self._serve(x, scope, receive)

@@ -57,7 +57,7 @@ def _decoded(x: Exchange) -> Request:
 
 async def _exact(x: Exchange, target: Target) -> bytes | None:
     """The upstream's count for the client; None where it has no counter or fails, for an estimate is better than an error."""
-    up = codec(target.protocol)
+    up = codec(target.protocol, target.envelope)
     through = up is x.codec and SEAL_PREFIX not in x.body
     if not through and (up.encode_count_request is None or up.decode_count is None):
         return None
@@ -65,11 +65,11 @@ async def _exact(x: Exchange, target: Target) -> bytes | None:
     headers = {"content-type": "application/json", "accept-encoding": "identity", **target.headers, **auth_headers(target), **more}
     x.sent_s = monotonic()
     try:
-        answer = await x.runtime.post(target, target.base_url + path, body, headers)
+        answer = await x.runtime.post(target, target.base_url + target.path("count", path), body, headers)
         counted = await answer.read()
     except ApiError:
         return None
-    if answer.status == 400:
+    if answer.status == 400 and through:  # else it may be our own words, or a model that is not counted for
         raise up.decode_error(answer.status, answer.headers, counted)
     if answer.status != 200 or through:
         return counted if answer.status == 200 else None

@@ -60,7 +60,7 @@ def _call(protocol: str | None, path: str | None) -> Match:
 
 
 def _explained(x: Exchange, found: Match, body: dict[str, Any], to: str | None) -> dict[str, Any]:
-    client = codec(found.protocol)
+    client = codec(found.protocol, found.envelope)
     model = to if to is not None and to not in PROTOCOLS else None
     if not client.model_in_body:
         named = model or found.argument or body.get("model")

@@ -13,6 +13,7 @@ import structlog
 
 from ..hub.errors import RETRYABLE, ApiError
 from ..hub.ledger import compact
+from ..protocols.envelope import holds_messages
 from ..protocols.headers import DOWN, passing
 from ..protocols.relay import Head, first_model, head_of, parse, read_head
 from ..providers.target import Target
@@ -20,6 +21,7 @@ from ..upstream.client import UpstreamAnswer
 from .answers import ping_of
 from .exchange import Exchange, Refusal
 from .http import Departure, KeepAlive, Receive, read_body
+from .native import relay_native
 from .prepare import Call, lesson_key, prepare
 from .report import report_header
 
@@ -37,7 +39,9 @@ async def generate(x: Exchange, receive: Receive) -> None:
     async with Departure(receive):
         head = read_call(x)
         x.route = x.runtime.resolver.resolve(x.model, x.codec.name)
-        if x.stream:
+        if x.match.envelope and not holds_messages(x.body):
+            await relay_native(x)
+        elif x.stream:
             await _stream(x, head)
         else:
             await _plain(x, head)

@@ -70,7 +70,7 @@ def _must_change(target: Target, head: Head) -> bool:
 def _relayed(x: Exchange, head: Head, target: Target) -> Call:
     up = codec(target.protocol, target.envelope)
     sent = {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}
-    headers = _headers(target, up, x.stream)
+    headers = call_headers(target, up, x.stream)
     headers.update(passing(UP[up.around], sent))
     body = x.body
     x.mode = "verbatim"
@@ -131,7 +131,7 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
     adapted = adapt(asked, target.facts, ledger, target.protocol)
     wire = up.encode_request(adapted.request, target.facts, ledger)
     reject_losses(x, ledger)
-    headers = _headers(target, up, x.stream)
+    headers = call_headers(target, up, x.stream)
     headers.update(wire.headers)
     answer = Answer(
         model=x.model, new_id=new_id, created_s=int(time()), input_estimate=estimate_input(request, len(x.body)) if x.stream else 0,
@@ -143,7 +143,8 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
     return Call(target, up, target.path("stream" if x.stream else "generate", wire.path), _encode(wire.body), headers, ledger, back)
 
 
-def _headers(target: Target, up: Codec, stream: bool) -> dict[str, str]:
+def call_headers(target: Target, up: Codec, stream: bool) -> dict[str, str]:
+    """What every call of a target carries, the plain credential included."""
     headers = {
         "content-type": "application/json", "accept": up.stream_type.partition(";")[0] if stream else "application/json",
         "accept-encoding": "identity", "user-agent": "llm-api-converter",

@@ -16,7 +16,7 @@ Operation = Literal[
 
 class Match(Struct, frozen=True):
     """What a path asks for. `argument` is the model (or other id) the path carries, decoded. `stream` where the path decides it;
-    `array`: the stream is wanted as one JSON array.
+    `array`: the stream is wanted as one JSON array; `envelope`: the form the protocol comes in (`protocols.envelope`).
     """
 
     protocol: str
@@ -25,6 +25,7 @@ class Match(Struct, frozen=True):
     argument: str = ""
     stream: bool | None = None
     array: bool = False
+    envelope: str = ""
 
 
 EXACT: dict[str, Match] = {
@@ -72,6 +73,7 @@ _BEDROCK = re.compile(r"/model/(.+)/([a-z-]+)")
 _BEDROCK_OPERATIONS: dict[str, tuple[Operation, bool | None]] = {
     "converse": ("generate", False), "converse-stream": ("generate", True), "count-tokens": ("count", None),
 }
+_INVOKE = {"invoke": False, "invoke-with-response-stream": True}
 _DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/(chat/completions|embeddings)")
 
 
@@ -99,6 +101,8 @@ def _carried(path: str, query: bytes) -> Match | None:
     if (found := _BEDROCK.fullmatch(path)) and found[2] in _BEDROCK_OPERATIONS:
         operation, stream = _BEDROCK_OPERATIONS[found[2]]
         return Match("bedrock_converse", operation, "POST", unquote(found[1]), stream)
+    if found and found[2] in _INVOKE:
+        return Match("anthropic", "generate", "POST", unquote(found[1]), _INVOKE[found[2]], envelope="bedrock")
     if found := _DEPLOYMENT.fullmatch(path):
         return Match("openai_chat", "generate" if found[2].startswith("chat") else "embed", "POST", unquote(found[1]))
     return None
