@@ -22,7 +22,15 @@ TARGETS = {
     "chat-to-anthropic": "translated: Chat client, Anthropic upstream",
     "chat-through": "passed through: Chat to Chat",
     "anthropic-through": "passed through: Anthropic to Anthropic",
+    "anthropic-to-responses": "translated: Anthropic client, Responses upstream",
+    "anthropic-to-gemini": "translated: Anthropic client, Gemini upstream",
+    "anthropic-to-converse": "translated: Anthropic client, Converse upstream (signed)",
 }
+FURTHER = ("anthropic-to-responses", "anthropic-to-gemini", "anthropic-to-converse")
+"""Pairs that are held against the first translation instead of nginx."""
+FIRST = "anthropic-to-chat"
+FURTHER_LIMIT = 2.0
+"""The most they may cost, as a multiple of it."""
 TRANSLATED = ("anthropic-to-chat", "chat-to-anthropic")
 THROUGH = {"anthropic-to-chat": "anthropic-through", "chat-to-anthropic": "chat-through"}
 """Translation -> pass-through of the same client's requests."""
@@ -98,6 +106,22 @@ def verdicts(results: Mapping[Key, Result]) -> list[Verdict]:
                     measured = f"{_number(through)} us, translated {_number(own)} us"
                     what = f"{TARGETS[THROUGH[target]]}; {SCENARIOS[scenario]}"
                     out.append(Verdict(what, "less than translated", measured, through < own))
+    out += _further(results, at)
+    return out
+
+
+def _further(results: Mapping[Key, Result], at: Mapping[tuple[str, str], Key]) -> list[Verdict]:
+    """No pair may cost much more than the first."""
+    out = []
+    for target in FURTHER:
+        for scenario in LIMITS:
+            keys = at.get((scenario, target)), at.get((scenario, FIRST))
+            if keys[0] and keys[1]:
+                own, first = results[keys[0]].cpu_us, results[keys[1]].cpu_us
+                if own and first:
+                    what = f"{TARGETS[target]}; {SCENARIOS[scenario]}"
+                    times = own / first
+                    out.append(Verdict(what, f"at most {FURTHER_LIMIT:g} x {FIRST}", f"{times:.1f} x", times <= FURTHER_LIMIT))
     return out
 
 

@@ -53,6 +53,9 @@ TARGETS: dict[str, dict[str, Any]] = {
     "chat-to-anthropic": _ours("openai", "claude"),
     "chat-through": _ours("openai", "chat"),
     "anthropic-through": _ours("anthropic", "claude"),
+    "anthropic-to-responses": _ours("anthropic", "responses"),
+    "anthropic-to-gemini": _ours("anthropic", "gemini"),
+    "anthropic-to-converse": _ours("anthropic", "converse"),
 }
 
 
@@ -103,14 +106,19 @@ def _measure(perf: Path, names: list[str], options: argparse.Namespace) -> list[
     targets, rows = WORK / "targets.json", WORK / "runs.jsonl"
     targets.write_text(json.dumps({name: TARGETS[name] for name in names}))
     rows.unlink(missing_ok=True)
+    # The further pairs are compared with the first one, at one number of clients.
+    few = [name for name in names if name not in report.FURTHER]
     with running(WORK, perf, gateway=any(TARGETS[name]["port"] == GATEWAY_PORT for name in names)):
-        command = [
-            sys.executable, "bench.py", str(rows), str(targets), "-s", options.scenarios, "-c", options.clients,
-            "-r", str(options.repeats), "-d", f"{options.seconds:g}",
-        ]  # fmt: skip
-        done = subprocess.run(command, cwd=perf, env={**os.environ, "LOADCPU": "1"}, stdout=sys.stderr)
-    if done.returncode:
-        raise BenchError(f"bench.py ended with status {done.returncode}")
+        for group, clients in ((few, options.clients), (names if few != names else [], str(report.AT_CLIENTS))):
+            if not group:
+                continue
+            command = [
+                sys.executable, "bench.py", str(rows), str(targets), "-s", options.scenarios, "-c", clients, "-r", str(options.repeats),
+                "-d", f"{options.seconds:g}", "-t", ",".join(group),
+            ]  # fmt: skip
+            done = subprocess.run(command, cwd=perf, env={**os.environ, "LOADCPU": "1"}, stdout=sys.stderr)
+            if done.returncode:
+                raise BenchError(f"bench.py ended with status {done.returncode}")
     return [json.loads(line) for line in rows.read_text().splitlines()]
 
 
