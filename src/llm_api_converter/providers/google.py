@@ -5,6 +5,7 @@ The credentials are those of the settings' `credentials_file` (service account, 
 Source: google-auth 2.62 (`google.auth.default`, `load_credentials_from_file`), November 2026.
 """
 
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import import_module
@@ -45,12 +46,20 @@ class GoogleToken:
             raise ApiError("internal", f"the provider `{self._provider}` needs google-auth and requests (the extra `google`)") from error
         try:
             if self._credentials is None:
-                found = auth.load_credentials_from_file(self._file, scopes=[SCOPE]) if self._file else auth.default(scopes=[SCOPE])
-                self._credentials = found[0]
+                self._credentials = _load(auth, self._file)
             self._credentials.refresh(transport.Request())
         except (errors.GoogleAuthError, OSError, ValueError) as error:
             raise ApiError("upstream_failed", f"the Google credentials of the provider `{self._provider}` fail: {error}") from error
         return token_of(self._credentials, datetime.now(UTC).replace(tzinfo=None))
+
+
+def _load(auth: Any, file: str | None) -> Any:
+    """The credentials, not fresh yet. google-auth warns that such a file may hold commands; this one is the operator's own."""
+    if file is None:
+        return auth.default(scopes=[SCOPE])[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return auth.load_credentials_from_file(file, scopes=[SCOPE])[0]
 
 
 def token_of(credentials: Any, now: datetime) -> Dated[dict[str, str]]:
