@@ -12,7 +12,7 @@ def test_the_names_users_rely_on() -> None:
     metrics = Metrics()
     metrics.requests["anthropic", "openai_chat", "up", "m", "200"].inc()
     metrics.duration["anthropic", "up", "m"].observe(0.2)
-    metrics.in_flight = 3
+    metrics.enter(3)
     text = metrics.expose().decode()
     assert (
         'llm_converter_requests_total{client_protocol="anthropic",model="m",provider="up",status="200",upstream_protocol="openai_chat"} 1.0'
@@ -31,7 +31,7 @@ def test_workers_add_up(tmp_path: Path) -> None:
 
     code = (
         "import sys; from llm_api_converter.observe.metrics import Metrics\n"
-        "m = Metrics(sys.argv[1], int(sys.argv[2])); m.requests['a','b','c','d','200'].inc(); m.publish_in_flight()\n"
+        "m = Metrics(sys.argv[1], int(sys.argv[2])); m.requests['a','b','c','d','200'].inc(); m.enter(int(sys.argv[2])); m.enter(-int(sys.argv[2]))\n"
         "print(m.expose().decode())"
     )
     for slot in ("0", "1", "1"):

@@ -79,7 +79,14 @@ class Redactor:
     """Replaces known secrets in text with `***`."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self.secrets = tuple(sorted({x for x in secrets if len(x) >= 6}, key=len, reverse=True))
+        self._fixed = {x for x in secrets if len(x) >= 6}
+        self._learned: deque[str] = deque(maxlen=64)
+        self.secrets = tuple(sorted(self._fixed, key=len, reverse=True))
+
+    def learn(self, secret: str) -> None:
+        """One more, such as a token that was fetched; the latest are kept."""
+        self._learned.append(secret)
+        self.secrets = tuple(sorted({*self._fixed, *self._learned}, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
         """`text` without secrets."""

@@ -93,13 +93,15 @@ class Metrics:
     def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> _Children:
         return _Children(prom.Counter(name, text, labels, registry=self.registry))
 
-    def publish_in_flight(self) -> None:
-        """Bring the gauge up to date; called before a scrape and now and then, not on every request."""
-        self._in_flight.set(self.in_flight)
+    def enter(self, count: int = 1) -> None:
+        """A request begins (or ends: -1). Workers that share a folder write it down at once, for any of them may be scraped."""
+        self.in_flight += count
+        if self._directory is not None:
+            self._in_flight.set(self.in_flight)
 
     def expose(self) -> bytes:
         """The text format, summed over the workers."""
-        self.publish_in_flight()
+        self._in_flight.set(self.in_flight)
         if self._directory is None:
             return prom.generate_latest(self.registry)
         registry = prom.CollectorRegistry()

@@ -55,7 +55,7 @@ class Gateway:
         if found.operation in ("models", "model"):
             found = next((structs.replace(found, protocol=name) for key, name in ASKER if key in headers), found)
         x = Exchange(runtime, found, codec(found.protocol, found.envelope), headers, scope["query_string"], Responder(send), started_s)
-        runtime.metrics.in_flight += 1
+        runtime.metrics.enter()
         try:
             await self._serve(x, scope, receive)
         except ClientGone:
@@ -68,7 +68,7 @@ class Gateway:
             x.error = ApiError("internal", f"the gateway failed; its log has the cause under {x.request_id}")
             await _tell(x, x.error)
         finally:
-            runtime.metrics.in_flight -= 1
+            runtime.metrics.enter(-1)
             if found.operation in _RECORDED:
                 record(x, monotonic())
 

@@ -4,13 +4,17 @@ import fcntl
 import gc
 import json
 import os
+import socket
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
-from ..config import Config
+from ..config import Config, ConfigError
 from ..observe.logs import AccessLog, LineWriter, configure
 from ..observe.metrics import Metrics
 from ..secrets_on_disk import ensure_master_key, ensure_seal_keys
@@ -22,22 +26,21 @@ _CONFIG_FILE = "LLM_API_CONVERTER_CONFIG"
 _FLAGS = "LLM_API_CONVERTER_FLAGS"
 _METRICS_DIR = "LLM_API_CONVERTER_METRICS_DIR"
 GRACE_S = 20
+BACKLOG = 2048
+ACCEPTS_A_TURN = 16
 GC_THRESHOLD = 20_000
 
 
 def serve(config: Config, config_path: Path | None = None) -> None:
-    """Serve until stopped. `config_path` is the file the settings came from, for worker processes."""
+    """Serve until stopped. `config_path` is the file the settings came from, for worker processes. Raises ConfigError."""
     _, key_file = ensure_master_key(config)
     ensure_seal_keys(config)
+    sockets = _listen(config.server.host, config.server.port)
     _banner(config, key_file)
-    common = {
-        "host": config.server.host, "port": config.server.port, "loop": "uvloop", "http": CorkedProtocol, "ws": "websockets-sansio",
-        "lifespan": "on", "access_log": False, "log_level": "warning", "server_header": False, "timeout_keep_alive": 75,
-        "timeout_graceful_shutdown": GRACE_S, "proxy_headers": False,
-    }
     if config.server.workers == 1:
         gateway, writer = _gateway(config, Metrics())
-        uvicorn.run(gateway, **common)  # type: ignore[arg-type]
+        with suppress(KeyboardInterrupt):  # the way a server is stopped by hand
+            uvicorn.Server(_uvicorn(gateway)).run(sockets)
         writer.flush()
         return
     if config_path is not None:
@@ -45,7 +48,33 @@ def serve(config: Config, config_path: Path | None = None) -> None:
     os.environ[_FLAGS] = json.dumps({"server.host": config.server.host, "server.port": config.server.port})
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
         os.environ[_METRICS_DIR] = folder
-        uvicorn.run("llm_api_converter.server.serve:worker", factory=True, workers=config.server.workers, **common)  # type: ignore[arg-type]
+        several = _uvicorn("llm_api_converter.server.serve:worker", factory=True, workers=config.server.workers)
+        Multiprocess(several, sockets=sockets).run()
+
+
+def _uvicorn(app: Any, **more: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, loop="uvloop", http=CorkedProtocol, ws="websockets-sansio", lifespan="on", access_log=False, log_level="warning",
+        server_header=False, timeout_keep_alive=75, timeout_graceful_shutdown=GRACE_S, proxy_headers=False, **more,
+    )
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """The listening socket, several times: uvloop accepts one connection a socket in each turn of its loop, and under load, when turns
+    take long, a crowd of new clients would otherwise wait for seconds.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, proto)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        why = f"server.port: cannot listen on {host}:{port} ({error.strerror}); choose another with --port or PORT"
+        raise ConfigError((why,)) from error
+    listener.setblocking(False)
+    listener.set_inheritable(True)
+    return [listener, *(listener.dup() for _ in range(ACCEPTS_A_TURN - 1))]
 
 
 def worker() -> Gateway:
