@@ -34,7 +34,7 @@ WORK = ROOT / "build" / "bench"
 RESULTS = ROOT / "bench" / "RESULTS.md"
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 IDLE_LOAD = 0.5
-PACKAGES = ("llm-api-converter", "uvicorn", "uvloop", "httptools", "aiohttp", "msgspec")
+PACKAGES = ("llm-api-converter", "uvicorn", "uvloop", "httptools", "msgspec")
 
 
 def _both(port: int, **more: Any) -> dict[str, Any]:
