@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
+import aiohttp
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -24,7 +25,7 @@ from llm_api_converter.providers.azure import EntraToken, credential_of
 from llm_api_converter.providers.google import GoogleToken, token_of
 from llm_api_converter.providers.renewal import RETRY_S, Dated, Renewed
 from llm_api_converter.providers.target import Auth, Target
-from tests.fakes import Reply, json_reply, upstream
+from tests.fakes import KEY, Reply, Seen, config, gateway, json_reply, upstream
 
 pytestmark = pytest.mark.anyio
 CALL = ("POST", "https://h/model/m/converse", b"{}", {"content-type": "application/json"})
@@ -387,3 +388,48 @@ async def test_plain_keys_cost_no_signer() -> None:
     assert await Signers().authorize(provider("bearer", {}), "POST", "https://h", b"", headers) is headers
 
 
+
+
+async def test_a_token_that_is_refused_is_fetched_once_more_and_never_shown(tmp_path: Path) -> None:
+    given = [json_reply({"access_token": f"ya29.token-{i}", "expires_in": 3600}) for i in (1, 2)]
+
+    def echo(seen: Seen) -> Reply:
+        said = f"bad credential {seen.headers['authorization']}"
+        return json_reply({"error": {"code": 401, "message": said, "status": "UNAUTHENTICATED"}}, 401)
+
+    async with upstream(given) as tokens, upstream(echo) as vertex:
+        file = service_account(tmp_path, tokens.url)
+        settings = config(
+            {"up": {"type": "vertex", "project": "p", "credentials_file": file, "base_url": vertex.url}},
+            [{"name": "m", "provider": "up", "model": "gemini-2.5-flash"}],
+        )
+        async with gateway(settings) as running, aiohttp.ClientSession() as http:
+            ask = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
+            async with http.post(running.url + "/v1/messages", json=ask, headers={"x-api-key": KEY}) as answer:
+                body = await answer.text()
+        assert [x.headers["authorization"] for x in vertex.seen] == ["Bearer ya29.token-1", "Bearer ya29.token-2"]
+        assert answer.status == 401
+        assert "bad credential" in body
+        assert "ya29" not in body
+
+
+async def test_the_token_of_temporary_keys_is_learned(alone: pytest.MonkeyPatch) -> None:
+    for name, value in (("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "geheim"), ("AWS_SESSION_TOKEN", "session-geheim")):
+        alone.setenv(name, value)
+    learned: list[str] = []
+    signers, target = Signers(learned.append), provider("sigv4", {"region": "us-east-1"})
+    for _ in range(3):
+        await signers.authorize(target, *CALL)
+    assert learned == ["session-geheim"]
+    alone.setenv("AWS_SESSION_TOKEN", "another")
+    assert signers.forget(target)
+    await signers.authorize(target, *CALL)
+    assert learned == ["session-geheim", "another"]
+
+
+async def test_keys_of_the_settings_are_not_fetched_again() -> None:
+    signers = Signers()
+    options = {"region": "us-east-1", "aws_access_key_id": "AKID", "aws_secret_access_key": "geheim"}
+    await signers.authorize(provider("sigv4", options), *CALL)
+    assert not signers.forget(provider("sigv4", options))
+    assert not signers.forget(provider("bearer", {}, "other"))

@@ -27,6 +27,9 @@ class Signer(Protocol):
     async def headers(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers to add to a call. Raises `ApiError` where there is no credential."""
 
+    def forget(self) -> bool:
+        """The credential was refused: fetch another for the next call. False where it is written in the settings."""
+
 
 SIGNERS: dict[str, Callable[[str, Mapping[str, str]], Signer]] = {
     "sigv4": aws.SigV4, "google": google.GoogleToken, "azure_ad": azure.EntraToken,
@@ -67,12 +70,14 @@ def _installed(module: str) -> bool:
 
 
 class Signers:
-    """The signers of all providers, made when first used."""
+    """The signers of all providers, made when first used. `learn` is told every token that goes out, so that none is ever shown."""
 
-    __slots__ = ("_made",)
+    __slots__ = ("_learn", "_made", "_tokens")
 
-    def __init__(self) -> None:
+    def __init__(self, learn: Callable[[str], None] = lambda token: None) -> None:
         self._made: dict[str, Signer] = {}
+        self._learn = learn
+        self._tokens: dict[str, str] = {}
 
     async def authorize(self, target: Target, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Mapping[str, str]:
         """The headers of a call, authenticated. `headers` hold `auth_headers` already."""
@@ -82,4 +87,14 @@ class Signers:
         signer = self._made.get(target.provider)
         if signer is None:
             signer = self._made[target.provider] = make(target.provider, target.auth.options)
-        return {**headers, **await signer.headers(method, url, body, headers)}
+        added = await signer.headers(method, url, body, headers)
+        token = added.get("x-amz-security-token") or added["authorization"].removeprefix("Bearer ")
+        if token != self._tokens.get(target.provider) and " " not in token:
+            self._tokens[target.provider] = token
+            self._learn(token)
+        return {**headers, **added}
+
+    def forget(self, target: Target) -> bool:
+        """The credential of this target was refused; whether another try may have a better one."""
+        signer = self._made.get(target.provider)
+        return signer is not None and signer.forget()

@@ -40,6 +40,14 @@ class SigV4:
             keys = await self._renewed.get()
         return sign(keys, method, url, body, headers, region=self._region, service=SERVICE, now_s=time())
 
+    def forget(self) -> bool:
+        """The keys were refused. The session goes too: it holds keys that botocore believes in."""
+        if self._renewed is None:
+            return False
+        _sessions.pop(_key(self._options), None)
+        self._renewed.forget()
+        return True
+
     def _make(self) -> Dated[AwsKeys]:
         """Blocks."""
         return fetch_keys(self._provider, self._options)
@@ -74,6 +82,10 @@ def _session(options: Mapping[str, str]) -> Any:
     return session
 
 
+def _key(options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(options.items()))
+
+
 # The session of each set of settings: it holds the credentials that botocore keeps renewing.
 _sessions: dict[tuple[tuple[str, str], ...], Any] = {}
 
@@ -81,7 +93,7 @@ _sessions: dict[tuple[tuple[str, str], ...], Any] = {}
 def _chain_keys(options: Mapping[str, str]) -> Dated[AwsKeys]:
     from botocore.exceptions import NoCredentialsError
 
-    key = tuple(sorted(options.items()))
+    key = _key(options)
     session = _sessions.get(key)
     if session is None:
         session = _sessions[key] = _session(options)

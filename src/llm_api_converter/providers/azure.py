@@ -33,6 +33,11 @@ class EntraToken:
         del method, url, body, headers
         return await self._renewed.get()
 
+    def forget(self) -> bool:
+        """The token was refused."""
+        self._renewed.forget()
+        return True
+
     def _make(self) -> Dated[dict[str, str]]:
         """Blocks. Raises `ApiError` saying whose credentials fail."""
         try:

@@ -153,9 +153,9 @@ async def _obtain(x: Exchange, head: Head) -> tuple[Call, UpstreamAnswer, bytes]
 
 
 async def _tried(x: Exchange, head: Head, target: Target) -> tuple[Call, UpstreamAnswer, bytes]:
-    """Ask one target, as often as it is worth it."""
+    """Ask one target, as often as it is worth it. A credential that was fetched and is refused is fetched once more."""
     left = x.runtime.attempts
-    stripped = False
+    stripped = renewed = False
     while True:
         call = prepare(x, head, target, stripped=stripped)
         x.ledger, x.seen = call.ledger, call.path.seen
@@ -167,6 +167,9 @@ async def _tried(x: Exchange, head: Head, target: Target) -> tuple[Call, Upstrea
                 stripped = True
                 continue
             if error.unsupported and x.runtime.lessons.learn(lesson_key(target), error.unsupported):
+                continue
+            if error.kind == "unauthenticated" and not renewed and x.runtime.signers.forget(target):
+                renewed = True
                 continue
             wait_s = _wait(error, x.runtime.attempts - left, x.runtime.max_wait_s)
             if error.kind not in RETRYABLE or left == 0 or wait_s is None:

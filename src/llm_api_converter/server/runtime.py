@@ -10,7 +10,7 @@ from ..hub.seal import Sealer, SealKey
 from ..observe.logs import AccessLog, Redactor
 from ..observe.metrics import Metrics
 from ..protocols import codec
-from ..providers.auth import Signers
+from ..providers.auth import SIGNERS, Signers
 from ..providers.catalog import Catalog
 from ..providers.demo import BASE_URL as DEMO
 from ..providers.demo import DemoClient
@@ -65,16 +65,17 @@ class Runtime:
         self.ready = False
         self.client: Client
         self.demo = DemoClient()
-        self._signers = Signers()
         self._open = not config.auth.require_api_key
         self._master = master_key.encode()
         self.redactor = Redactor([master_key, *_secrets(config)])
+        self.signers = Signers(self.redactor.learn)
 
     async def post(self, target: Target, url: str, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswer:
         """Send one call, signed where its target wants that. Raises `ApiError`."""
         if target.base_url == DEMO:
             return await self.demo.post(url, body, headers, target.provider)
-        headers = await self._signers.authorize(target, "POST", url, body, headers)
+        if target.auth.scheme in SIGNERS:
+            headers = await self.signers.authorize(target, "POST", url, body, headers)
         return await self.client.post(url, body, headers, target.provider)
 
     def translates(self, model: str, protocol: str) -> bool:
