@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any, get_type_hints
 
 import msgspec
-import yaml  # type: ignore[import-untyped]  # PyYAML brings no types
+import yaml
 from msgspec import Struct
 
 from ..hub.facts import Facts
