@@ -122,12 +122,13 @@ def test_usage_adds_up(wire: Json, usage: tuple[int, int, int | None, int | None
 
 def test_usage_of_others_is_written_googles_way() -> None:
     usage = Usage(100, 50, cache_read=60, cache_write=5, reasoning=20, protocol="openai_chat", raw={"x": 1})
-    body, losses = encoded(Response("r", "m", (), Finish("stop"), usage, service_tier="default"))
+    body, losses = encoded(Response("r", "m", (), Finish("stop"), usage, service_tier="batch"))
     assert body["usageMetadata"] == {
         "promptTokenCount": 100, "candidatesTokenCount": 30, "thoughtsTokenCount": 20, "cachedContentTokenCount": 60,
         "totalTokenCount": 150,
     }
     assert losses == ["cache_write", "service_tier"]
+    assert encoded(Response("r", "m", (), Finish("stop"), service_tier="default"))[1] == []
 
 
 def test_sources_count_in_bytes_there_and_in_characters_here() -> None:

@@ -75,10 +75,10 @@ def encode_usage(usage: Usage, service_tier: str | None, ledger: Ledger) -> dict
         out["output_tokens_details"] = {**_object(out.get("output_tokens_details")), "thinking_tokens": usage.reasoning}
     if service_tier is not None:
         tier = TIER_OUT.get(service_tier)
-        if tier is None:
-            ledger.drop("service_tier", "service_tier", "tuning", f"there is no tier {service_tier!r}")
-        else:
+        if tier is not None:
             out["service_tier"] = tier
+        elif service_tier != "auto":
+            ledger.drop("service_tier", "service_tier", "tuning", f"there is no tier {service_tier!r}")
     return out
 
 

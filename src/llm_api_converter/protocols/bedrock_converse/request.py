@@ -29,8 +29,7 @@ from .wire import PROTOCOL, decode_json, encode_json
 ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 # Neutral tier words -> `serviceTier.type`; None: it is what happens anyway.
 TIER_OUT = {
-    "default": "default", "priority": "priority", "flex": "flex", "reserved": "reserved", "auto": None, "standard_only": "default",
-    "standard": "default",
+    "default": "default", "priority": "priority", "flex": "flex", "reserved": "reserved", "auto": None,
 }  # fmt: skip
 PATHS = {
     "max_tokens": "inferenceConfig.maxTokens",

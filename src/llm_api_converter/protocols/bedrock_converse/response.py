@@ -134,7 +134,7 @@ def encode_response(response: Response, answer: Answer, ledger: Ledger) -> bytes
         "usage": usage,
         "metrics": metrics,
     }
-    tier = encode_tier(response.service_tier)
+    tier = encode_tier(response.service_tier, ledger)
     if tier is not None:
         body["serviceTier"] = tier
     for key, value in unknown_extras(response.extras, PROTOCOL, "", ledger).items():
@@ -190,7 +190,9 @@ def encode_usage(usage: Usage | None) -> tuple[Json, Json]:
     return out, {"latencyMs": 0}
 
 
-def encode_tier(tier: str | None) -> Json | None:
-    """`serviceTier` of an answer: Converse's words only; other names of the ordinary tier are not worth one."""
+def encode_tier(tier: str | None, ledger: Ledger) -> Json | None:
+    """`serviceTier` of an answer, in Converse's words."""
+    if tier is not None and tier not in TIER_OUT:
+        ledger.drop("service_tier", "service_tier", "tuning", f"there is no tier {tier!r}")
     word = TIER_OUT.get(tier) if tier is not None else None
     return None if word is None else {"type": word}

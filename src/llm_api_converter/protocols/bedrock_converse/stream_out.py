@@ -106,7 +106,7 @@ class StreamEncoder:
     def _metadata(self) -> Json:
         usage, metrics = encode_usage(self._usage)
         body: Json = {"usage": usage, "metrics": metrics}
-        tier = encode_tier(self._tier)
+        tier = encode_tier(self._tier, self._ledger)
         if tier is not None:
             body["serviceTier"] = tier
         body.update({key: value for key, value in self._extras.items() if not key.startswith("output.")})

@@ -70,10 +70,15 @@ def decode_usage(value: Any) -> Usage | None:
     )
 
 
+TIER_IN = {"standard": "default", "flex": "flex", "priority": "priority", "unspecified": "auto"}
+TIER_OUT = {"default": "standard", "flex": "flex", "priority": "priority", "auto": None}
+"""Neutral tier -> Google's word (read without regard to case); None: what happens anyway."""
+
+
 def decode_service_tier(value: Any) -> str | None:
     """The tier an answer was served on stands in its usage."""
     tier = value.get("serviceTier") if type(value) is dict else None
-    return tier if type(tier) is str else None
+    return TIER_IN.get(tier.lower()) if type(tier) is str else None
 
 
 def encode_usage(usage: Usage) -> Json:

@@ -18,6 +18,7 @@ from ...hub.request import Request
 from ..base import Json, Wire
 from ..fields import type_name
 from .config import PATHS, Config, decode_config, encode_config
+from .outcome import TIER_IN, TIER_OUT
 from .parts import MINTED, NO_SIGNATURE, CallIds, decode_part, part_path, parts_list
 from .spelling import PROTOCOL, REALM, GeminiFields
 from .tools import decode_choice, decode_tools, encode_choice, encode_tools
@@ -52,7 +53,10 @@ def decode_request(
     if fields.renamed:
         paths.update(metadata=fields.at("labels"), service_tier=fields.at("serviceTier"))
     labels = fields.object("labels")
-    service_tier = fields.text("serviceTier")
+    word = fields.text("serviceTier")
+    service_tier = None if word is None else TIER_IN.get(word.lower())
+    if word is not None and service_tier is None:
+        fields.put_back("serviceTier", word)
     tools = decode_tools(fields.take("tools"), fields.at("tools"))
     rest = fields.rest() | left
     return Request(
@@ -181,8 +185,7 @@ def _encode_body(request: Request, facts: Facts, ledger: Ledger) -> Json:
     config = encode_config(request, facts, ledger)
     if config:
         body["generationConfig"] = config
-    if request.service_tier is not None:
-        body["serviceTier"] = request.service_tier
+    _encode_tier(request, ledger, body)
     _encode_metadata(request, facts, ledger, body)
     _drop_unsaid(request, facts, ledger)
     for name, value in own.items():
@@ -196,6 +199,15 @@ def _put(body: Json, dotted: str, value: Any) -> None:
     for name in outer:
         body = body.setdefault(name, {})
     body[last] = value
+
+
+def _encode_tier(request: Request, ledger: Ledger, body: Json) -> None:
+    tier = request.service_tier
+    if tier is not None and tier not in TIER_OUT:
+        ledger.drop(request.path("service_tier"), "service_tier", "tuning", f"there is no tier {tier!r}")
+    word = TIER_OUT.get(tier) if tier is not None else None
+    if word is not None:
+        body["serviceTier"] = word
 
 
 def _encode_metadata(request: Request, facts: Facts, ledger: Ledger, body: Json) -> None:

@@ -91,7 +91,7 @@ def encode_end(response: Response, parts: list[Json], grounding: GroundingWriter
     elif answer.input_estimate:
         # The upstream counted nothing; clients that watch their context get the estimate.
         out["usageMetadata"] = {"promptTokenCount": answer.input_estimate, "totalTokenCount": answer.input_estimate}
-    if response.service_tier is not None and (response.usage is None or response.usage.protocol != PROTOCOL):
+    if response.service_tier not in (None, "default", "auto") and (response.usage is None or response.usage.protocol != PROTOCOL):
         # Google's own answers have it inside the usage, where its SDK's types refuse it: only passed on, never added.
         ledger.drop("service_tier", "service_tier", "tuning")
     out["modelVersion"] = answer.model

@@ -18,7 +18,7 @@ from ..fields import Fields
 from .messages import decode_messages, encode_messages
 from .parts import decode_cache, encode_cache, put_extras
 from .tools import decode_choice, decode_tools, encode_choice, encode_tools, without_choice
-from .wire import PROTOCOL
+from .wire import PROTOCOL, WORDING, decode_tier, encode_tier, own_fields
 
 PATHS: Mapping[str, str] = MappingProxyType({
     "output": "response_format",
@@ -50,6 +50,7 @@ def decode_request(
     messages = decode_messages(f.array_required("messages"))
     sampling = _decode_sampling(f)
     extras: dict[str, Any] = {}
+    words: dict[str, Any] = {}
     return Request(
         named,
         messages,
@@ -64,7 +65,7 @@ def decode_request(
         audio=_decode_audio(f, extras),
         stream=bool(f.flag("stream")) if stream is None else stream,
         stream_usage=_decode_stream_usage(f, extras),
-        service_tier=f.text("service_tier"),
+        service_tier=_decode_tier(f, words),
         user=_decode_user(f, paths),
         metadata=_decode_metadata(f),
         store=f.flag("store"),
@@ -72,14 +73,17 @@ def decode_request(
         cache=decode_cache(f),
         cache_key=f.text("prompt_cache_key"),
         choices=f.whole("n"),
-        extras=_all_extras(f, extras),
+        extras=_all_extras(f, extras, words),
         paths={**PATHS, **paths} if paths else PATHS,
     )
 
 
-def _all_extras(f: Fields, more: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
+def _all_extras(f: Fields, more: dict[str, Any], words: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
     rest = f.rest()
-    return {PROTOCOL: {**rest, **more}} if rest or more else None
+    extras = {PROTOCOL: {**rest, **more}} if rest or more else {}
+    if words:
+        extras[WORDING] = words
+    return extras or None
 
 
 def _decode_sampling(f: Fields) -> Sampling:
@@ -108,6 +112,18 @@ def _decode_max_tokens(f: Fields, paths: dict[str, str]) -> int | None:
         return old
     paths["max_tokens"] = "max_completion_tokens"
     return new
+
+
+def _decode_tier(f: Fields, words: dict[str, Any]) -> str | None:
+    """A server's own word stays where it was; its own spelling of a tier that all have is bookkeeping."""
+    left: dict[str, Any] = {}
+    tier = decode_tier(f.text("service_tier"), left)
+    if tier is None:
+        for name, word in left.items():
+            f.put(name, word)
+    else:
+        words.update(left)
+    return tier
 
 
 def _decode_user(f: Fields, paths: dict[str, str]) -> str | None:
@@ -226,7 +242,7 @@ def encode_request(request: Request, facts: Facts, ledger: Ledger) -> Wire:
     if limit is not None:
         body[facts.max_tokens_field] = limit
     _encode_sampling(request.sampling, body)
-    _encode_plain_fields(request, body)
+    _encode_plain_fields(request, body, ledger)
     if request.stream:
         body["stream"] = True
         if facts.usage_in_stream:
@@ -240,7 +256,7 @@ def encode_request(request: Request, facts: Facts, ledger: Ledger) -> Wire:
     if request.cache is not None:
         encode_cache(body, request.cache, "", facts, ledger)
     if request.extras:
-        put_extras(body, unknown_extras(request.extras, PROTOCOL, "", ledger))
+        put_extras(body, own_fields(request.extras, ledger))
     return Wire("/chat/completions", body)
 
 
@@ -255,7 +271,6 @@ def _encode_sampling(sampling: Sampling, body: dict[str, Any]) -> None:
 
 _PLAIN_FIELDS = {
     "parallel_tools": "parallel_tool_calls",
-    "service_tier": "service_tier",
     "metadata": "metadata",
     "store": "store",
     "verbosity": "verbosity",
@@ -264,11 +279,14 @@ _PLAIN_FIELDS = {
 }
 
 
-def _encode_plain_fields(request: Request, body: dict[str, Any]) -> None:
+def _encode_plain_fields(request: Request, body: dict[str, Any], ledger: Ledger) -> None:
     for name, field in _PLAIN_FIELDS.items():
         value = getattr(request, name)
         if value is not None:
             body[field] = value
+    tier = encode_tier(request.service_tier, request.path("service_tier"), ledger)
+    if tier is not None:
+        body["service_tier"] = tier
     if request.user is not None:
         body["safety_identifier" if request.paths.get("user") == "safety_identifier" else "user"] = request.user
     if request.modalities:

@@ -23,7 +23,7 @@ from .messages import History, decode_answer
 from .parts import data_url, decode_data_url, put_extras
 from .reasoning import encode_details
 from .usage import decode_finish, decode_usage, encode_finish, encode_usage
-from .wire import PROTOCOL, REALM, WORDING, decode_json, decode_plain_answer, encode_json, leftovers, own_fields
+from .wire import PROTOCOL, REALM, WORDING, decode_json, decode_plain_answer, decode_tier, encode_json, encode_tier, leftovers, own_fields
 
 PADDING = ("obfuscation", "p", "object")
 
@@ -55,12 +55,11 @@ def _decode_quickly(body: bytes) -> Response | None:
             return None
         parts.append(ToolCall(call.id, call.function.name, call.function.arguments or "{}"))
     reason = decode_finish(choice.finish_reason, has_calls=bool(choice.message.tool_calls), has_refusal=False)
-    extras: Extras | None = None
-    if answer.system_fingerprint is not None:
-        extras = {WORDING: {"system_fingerprint": answer.system_fingerprint}}
+    words = {} if answer.system_fingerprint is None else {"system_fingerprint": answer.system_fingerprint}
+    tier = decode_tier(answer.service_tier, words)
     return Response(
         answer.id, answer.model, tuple(parts), Finish(reason, choice.finish_reason), decode_usage(answer.usage) if answer.usage else None,
-        answer.service_tier, answer.created, extras,
+        tier, answer.created, {WORDING: words} if words else None,
     )  # fmt: skip
 
 
@@ -89,6 +88,7 @@ def _decode_answer(f: Fields) -> Response:
         f.take(name)
     model, created, tier = f.text("model") or "", f.whole("created"), f.text("service_tier")
     extras = {**f.rest(), **left}
+    tier = decode_tier(tier, extras)
     return Response(
         answer_id, model, parts, decode_finish_fields(choice, parts), decode_usage(usage) if usage else None, tier, created,
         leftovers(extras),
@@ -184,8 +184,9 @@ def encode_response(response: Response, answer: Answer, ledger: Ledger) -> bytes
     }  # fmt: skip
     if response.usage is not None:
         out["usage"] = encode_usage(response.usage)
-    if response.service_tier is not None:
-        out["service_tier"] = response.service_tier
+    tier = encode_tier(response.service_tier, "service_tier", ledger)
+    if tier is not None:
+        out["service_tier"] = tier
     outer, inner = answer_extras(response.extras, ledger)
     put_extras(message, inner)
     out.update(outer)

@@ -31,6 +31,7 @@ from .wire import (
     FunctionDelta,
     decode_chunk,
     decode_json,
+    decode_tier,
     leftovers,
 )
 
@@ -196,7 +197,7 @@ class ChatStreamDecoder:
         self._tier = f.text("service_tier")
         self._parts.owner = answer_id or "answer"
         self._begun = True
-        out.append(Begin(answer_id, model, f.whole("created"), self._tier, leftovers(self._extras)))
+        out.append(Begin(answer_id, model, f.whole("created"), decode_tier(self._tier, self._extras), leftovers(self._extras)))
 
     def _loose_choice(self, f: Fields, out: list[Event]) -> None:
         """Puts what the typed frames know into one, and reads the rest field by field."""
@@ -276,10 +277,11 @@ class ChatStreamDecoder:
         self._parts.end(out)
         if self._logprobs:
             self._choice_extras["logprobs"] = self._logprobs
+        tier = decode_tier(self._late_tier, self._late)
         word = self._finish if self._finish is not None else "" if self._blank else None
         has_calls, has_refusal = self._parts.has_calls, "refusal" in self._parts.kinds
         reason = decode_finish("unsaid" if word is None else word, has_calls=has_calls, has_refusal=has_refusal)
-        out.append(Finished(Finish(reason, word, extras=leftovers(self._choice_extras)), leftovers(self._late), self._late_tier))
+        out.append(Finished(Finish(reason, word, extras=leftovers(self._choice_extras)), leftovers(self._late), tier))
         out.append(End())
         self._over = True
 

@@ -21,7 +21,7 @@ from .errors import stream_error
 from .parts import put_extras
 from .response import Written, accepts_token, answer_extras, choice_extras
 from .usage import encode_usage
-from .wire import PROTOCOL, encode_json
+from .wire import PROTOCOL, encode_json, encode_tier
 
 DONE = b"data: [DONE]\n\n"
 
@@ -97,9 +97,8 @@ class ChatStreamEncoder:
             "id": begin.id or self._answer.new_id("chatcmpl-"), "object": "chat.completion.chunk", "created": created,
             "model": self._answer.model,
         }  # fmt: skip
-        if begin.service_tier is not None:
-            self._top["service_tier"] = begin.service_tier
         outer, message = answer_extras(begin.extras, self._ledger)
+        self._tier(begin.service_tier, outer)
         self._head = b"data: " + encode_json(self._top)[:-1] + b',"choices":[{"index":0,"delta":'
         delta: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
         put_extras(delta, message)
@@ -227,10 +226,15 @@ class ChatStreamEncoder:
         put_extras(late, message)
         if late:
             out.append(self._chunk(late))
-        if finished.service_tier is not None:
-            self._top["service_tier"] = finished.service_tier
+        self._tier(finished.service_tier, outer)
         word = self._written.finish(finished.finish)
         out.append(self._chunk({}, word, choice_extras(finished.finish, self._ledger), outer))
+
+    def _tier(self, tier: str | None, outer: dict[str, Any]) -> None:
+        """The tier stands on every chunk, in its own server's spelling where there is one."""
+        word = outer.pop("service_tier", None) or encode_tier(tier, "service_tier", self._ledger)
+        if word is not None:
+            self._top["service_tier"] = word
 
     def _end(self, out: list[bytes]) -> None:
         if self._answer.include_usage and self._usage is not None:

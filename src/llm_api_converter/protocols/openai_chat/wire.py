@@ -27,11 +27,34 @@ IMAGE_PREFIX = "data:"
 
 DECORATION = frozenset({
     "system_fingerprint", "provider", "generationId", "request_id", "x_groq", "timings", "time_info", "latency_checkpoint", "sla_metrics",
-    "prompt", "stream_options", "venice_parameters", "native_finish_reason", "seed", "message.padding",
+    "prompt", "stream_options", "service_tier", "venice_parameters", "native_finish_reason", "seed", "message.padding",
 })  # fmt: skip
 """Fields of an answer in which the many servers of this protocol write about themselves."""
 FILTERS = frozenset({"content_filter_results", "prompt_filter_results"})
 """Azure's findings about an answer and its prompt."""
+
+
+TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+TIERS_IN = {"on_demand": "default", "standard": "default"}
+"""Words of other servers of this protocol (Groq, Mistral)."""
+
+
+def decode_tier(word: str | None, left: dict[str, Any]) -> str | None:
+    """`service_tier` in neutral words. A server's own spelling goes to `left`, so that its own clients get it back."""
+    if not word:
+        return None
+    if word in TIERS:
+        return word
+    left["service_tier"] = word
+    return TIERS_IN.get(word)
+
+
+def encode_tier(tier: str | None, path: str, ledger: Ledger) -> str | None:
+    """The word, where this protocol's clients and servers know it. The ordinary tier by another name is no loss."""
+    if tier is None or tier in TIERS:
+        return tier
+    ledger.drop(path, "service_tier", "tuning", f"there is no tier {tier!r}")
+    return None
 
 
 def leftovers(fields: dict[str, Any]) -> Extras | None:

@@ -17,7 +17,7 @@ from ..base import Wire
 from ..fields import Fields
 from .history import ToolItem, decode_input, encode_input
 from .tools import decode_tool_choice, decode_tools, encode_tool_choice, encode_tools, without_choice
-from .wire import PROTOCOL, WORDING, extras_of, put_own, worded
+from .wire import PROTOCOL, WORDING, encode_tier, extras_of, put_own, worded
 
 ENCRYPTED = "reasoning.encrypted_content"
 PATHS: Mapping[str, str] = {
@@ -250,7 +250,7 @@ def _encode_scalars(request: Request, body: dict[str, Any], ledger: Ledger) -> N
         "max_output_tokens": request.max_tokens,
         "temperature": request.sampling.temperature,
         "top_p": request.sampling.top_p,
-        "service_tier": request.service_tier,
+        "service_tier": encode_tier(request.service_tier, request.extras, ledger, request.path("service_tier")),
         "metadata": request.metadata,
         "store": request.store,
         "prompt_cache_key": request.cache_key,

@@ -23,7 +23,7 @@ from .items import decode_item
 from .output import Writer
 from .request import SHOWN, encode_text
 from .tools import encode_tool_choice, encode_tools
-from .wire import PROTOCOL, WORDING, decode_json, encode_json, worded
+from .wire import PROTOCOL, WORDING, decode_json, encode_json, encode_tier, worded
 
 TAKEN = frozenset({"id", "object", "created_at", "status", "error", "incomplete_details", "model", "output", "usage", "service_tier"})
 
@@ -54,8 +54,6 @@ FINISH_OUT: dict[FinishReason, tuple[str, str | None]] = {
 }
 """Why it ended -> `status`, `incomplete_details.reason`. A refusal in the model's own words is a completed answer."""
 
-TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
-TIERS_OUT = {"standard": "default"}
 """Words of other protocols for a tier -> this protocol's."""
 
 MALFORMED = "the model wrote a tool call that cannot be read"
@@ -220,16 +218,6 @@ def encode_status(finish: Finish, *, refusal: bool) -> tuple[str, str | None]:
     if finish.reason == "other" and finish.raw in ("max_messages", "steered", "incomplete"):
         return "incomplete", finish.raw if finish.raw != "incomplete" else None
     return FINISH_OUT[finish.reason]
-
-
-def encode_tier(tier: str | None, extras: Extras | None, ledger: Ledger) -> str | None:
-    """A tier this protocol has a word for; its own upstreams may say what they like."""
-    if tier is None or tier in TIERS or worded(extras):
-        return tier
-    if tier in TIERS_OUT:
-        return TIERS_OUT[tier]
-    ledger.drop("service_tier", "service_tier", "unknown")
-    return None
 
 
 def skeleton(response_id: str, status: str, answer: Answer, echo: dict[str, Any], *, created_s: int | None) -> dict[str, Any]:

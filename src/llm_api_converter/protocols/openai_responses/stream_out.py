@@ -22,8 +22,8 @@ from ..base import Answer
 from .hosted import own_item
 from .items import BETWEEN_SUMMARIES, encode_output_part
 from .output import CUT_SHORT, Group, encode_group, joins, new_group
-from .response import encode_answer, encode_echo, encode_id, encode_tier, failed_answer, skeleton
-from .wire import PROTOCOL, WORDING, encode_json, worded
+from .response import encode_answer, encode_echo, encode_id, failed_answer, skeleton
+from .wire import PROTOCOL, WORDING, encode_json, encode_tier, worded
 
 Fields = dict[str, Any]
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ...hub.ledger import Ledger
 from ...hub.messages import Extras, wording
 
 PROTOCOL = "openai_responses"
@@ -68,3 +69,17 @@ def put_own(body: dict[str, Any], own: dict[str, Any]) -> None:
             outer, _, field = field.partition(".")
             place = place.setdefault(outer, {})
         place[field] = value
+
+
+TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
+TIERS_OUT = {"standard": "default"}
+
+
+def encode_tier(tier: str | None, extras: Extras | None, ledger: Ledger, path: str = "service_tier") -> str | None:
+    """A tier this protocol has a word for; its own clients and upstreams may say what they like."""
+    if tier is None or tier in TIERS or worded(extras):
+        return tier
+    if tier in TIERS_OUT:
+        return TIERS_OUT[tier]
+    ledger.drop(path, "service_tier", "tuning", f"there is no tier {tier!r}")
+    return None
