@@ -142,13 +142,27 @@ async def test_a_bedrock_key_needs_no_signature() -> None:
 async def test_claude_clients_reach_claude_in_its_own_body() -> None:
     async with case([json_reply(MESSAGE)], KEYS, CLAUDE) as (running, fake, http):
         ask = {"model": "m", **MESSAGES, "top_k": 5, "later_field": {"a": 1}}
-        status, body, _ = await post(http, running.url + "/v1/messages", ask, **{"anthropic-version": "2023-06-01", "anthropic-beta": "b-1,b-2"})
+        status, body, _ = await post(http, running.url + "/v1/messages", ask, **{"anthropic-version": "2023-06-01", "anthropic-beta": "effort-2025-11-24, context-1m-2025-08-07"})
         assert (status, json.loads(body)) == (200, MESSAGE)
         (seen,) = fake.seen
         assert seen.path == f"/model/{QUOTED}/invoke"
-        assert seen.json == {"anthropic_version": "bedrock-2023-05-31", **MESSAGES, "top_k": 5, "later_field": {"a": 1}, "anthropic_beta": ["b-1", "b-2"]}
+        assert seen.json == {"anthropic_version": "bedrock-2023-05-31", **MESSAGES, "top_k": 5, "later_field": {"a": 1},
+                             "anthropic_beta": ["effort-2025-11-24", "context-1m-2025-08-07"]}
         assert not [name for name in seen.headers if name.startswith("anthropic")]
         assert signed_as_aws_would(seen, fake.url)
+
+
+async def test_beta_flags_bedrock_refuses_stay_behind_with_a_report() -> None:
+    async with case([json_reply(MESSAGE)], KEYS, CLAUDE) as (running, fake, http):
+        ask = {"model": "m", **MESSAGES, "context_management": {"edits": []}, "later_field": 1}
+        flags = "oauth-2025-04-20,interleaved-thinking-2025-05-14"
+        status, body, headers = await post(http, running.url + "/v1/messages", ask, **{"anthropic-beta": flags})
+        assert (status, json.loads(body)["content"]) == (200, MESSAGE["content"])
+        assert fake.seen[0].json["anthropic_beta"] == ["interleaved-thinking-2025-05-14"]
+        assert fake.seen[0].json["later_field"] == 1
+        assert "context_management" not in fake.seen[0].json
+        report = json.loads(headers["x-conversion-report"])
+        assert {x["path"].rpartition(".")[2] for x in report} == {"oauth-2025-04-20", "context_management"}
 
 
 @pytest.mark.parametrize("cut", [1, 50, 100000])

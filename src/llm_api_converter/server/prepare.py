@@ -51,7 +51,7 @@ class Call:
 def prepare(x: Exchange, head: Head, target: Target, *, stripped: bool = False) -> Call:
     """The call for `target`. `stripped`: without the opaque state an upstream has just refused. Raises `ApiError`."""
     refused = x.runtime.lessons.refused(lesson_key(target))
-    if target.protocol == x.codec.name and not stripped and not refused and SEAL_PREFIX not in x.body and not _must_change(target, head):
+    if target.protocol == x.codec.name and not stripped and not refused and SEAL_PREFIX not in x.body and not _must_change(x, target):
         return _relayed(x, head, target)
     return _translated(x, target, refused, stripped)
 
@@ -61,10 +61,16 @@ def lesson_key(target: Target) -> tuple[str, str, str]:
     return target.provider, target.protocol, target.model
 
 
-def _must_change(target: Target, head: Head) -> bool:
-    """Do the facts demand edits that only translation makes?"""
+def _must_change(x: Exchange, target: Target) -> bool:
+    """Do the facts demand edits that only translation makes: fields, or beta flags, that the target refuses?"""
     facts = target.facts
-    return bool(facts.refused_fields) or facts.beta_flags is not None
+    if facts.refused_fields:
+        return True
+    accepted = facts.beta_flags
+    if accepted is None:
+        return False
+    flags = (x.header(b"anthropic-beta") or "").split(",")
+    return b'"anthropic_beta"' in x.body or b'"betas"' in x.body or any(flag.strip() not in accepted for flag in flags if flag.strip())
 
 
 def _relayed(x: Exchange, head: Head, target: Target) -> Call:
