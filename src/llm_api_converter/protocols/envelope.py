@@ -9,7 +9,7 @@ enveloped and a plain side without the hub. Source: anthropic SDK 2.12.0, lib/be
 lib/vertex/_client.py; recorded InvokeModel traffic (November 2026).
 """
 
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -142,6 +142,8 @@ class _Typed(Struct):
 _chunk = msgspec.json.Decoder(_Chunk).decode
 _typed = msgspec.json.Decoder(_Typed).decode
 _CHUNK = event_headers("chunk")
+_BYTES, _TYPE = b'{"bytes":"', b'{"type":"'
+_START, _NAMED = len(_BYTES), len(_TYPE)
 
 
 class FramesToSse:
@@ -168,11 +170,17 @@ class FramesToSse:
 
 
 def _opened(payload: bytes) -> bytes:
-    """The payload of a `chunk` event -> one event."""
+    """The payload of a `chunk` event -> one event. The shape AWS writes is cut out by hand; any other JSON is read as such."""
     try:
-        event = _chunk(payload).event
-        name = _typed(event).type
-    except msgspec.MsgspecError as error:
+        if payload.startswith(_BYTES):
+            event = a2b_base64(payload[_START:payload.index(b'"', _START)])
+        else:
+            event = _chunk(payload).event
+        if event.startswith(_TYPE):
+            name = event[_NAMED:event.index(b'"', _NAMED)].decode("ascii")
+        else:
+            name = _typed(event).type
+    except (msgspec.MsgspecError, ValueError) as error:
         return _broken(f"a chunk cannot be read: {error}")
     event = event.replace(b"\r", b"").replace(b"\n", b"")  # white space between JSON tokens; a line end would end the event
     return sse_event(name, event) if name else sse_data(event)
