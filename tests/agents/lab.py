@@ -168,13 +168,17 @@ def gateway(folder: Path, settings: Mapping[str, Any] | None, environ: Mapping[s
 
 
 def settings(fake: Fake, **more: Any) -> dict[str, Any]:
-    """One provider a protocol, all at the fake: `chat/MODEL` goes there as Chat, `anthropic/MODEL` as Anthropic, ..."""
-    def compatible(protocol: str, base: str) -> dict[str, str]:
+    """One provider a protocol, all at the fake: `chat/MODEL` goes there as Chat, `anthropic/MODEL` as Anthropic, ...
+
+    `plain` is Chat without custom tools, whatever the model is called.
+    """
+    def compatible(protocol: str, base: str) -> dict[str, Any]:
         return {"type": "openai_compatible", "protocol": protocol, "base_url": fake.url + base, "api_key": "sk-upstream-0123456789"}
 
     key = "sk-upstream-0123456789"
     providers = {
         "chat": compatible("openai_chat", "/v1"),
+        "plain": {**compatible("openai_chat", "/v1"), "facts": {"custom_tools": False}},
         "responses": compatible("openai_responses", "/v1"),
         "anthropic": {"type": "anthropic", "base_url": fake.url, "api_key": key},
         "gemini": {"type": "gemini", "base_url": fake.url, "api_key": key},

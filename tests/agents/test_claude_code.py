@@ -38,3 +38,21 @@ def test_the_task_is_done(served: Gateway, fake: Fake, clients: Path, upstream: 
     run.check()
     assert {x["proto"] for x in run.asked} == {upstream}
     assert len(run.asked) == CASES[opts], [(x["stream"], x["plan"]) for x in run.asked]
+
+
+# (upstream, model) -> the protocol it is asked in. The fake's answers of InvokeModel name no model, which spoils only whole answers.
+OTHERS = {
+    ("responses", "gpt-5.5"): "responses", ("gemini", "gemini-3.1-pro-preview"): "gemini", ("gemini", "gemini-2.5-pro"): "gemini",
+    ("bedrock", "qwen.qwen3-coder"): "bedrock", ("bedrock", "anthropic.claude-sonnet-4-5"): "anthropic",
+}
+
+
+@pytest.mark.parametrize("opts", ["thinking,text,parallel=3,split=awkward,bytesplit=7", "steps=3,thinking", "err=429x1", "mid=cut,split=20"])
+@pytest.mark.parametrize(("upstream", "model"), OTHERS)
+def test_other_upstreams(served: Gateway, fake: Fake, upstream: str, model: str, opts: str) -> None:
+    program("Claude Code")
+    if (upstream, model) == ("bedrock", "anthropic.claude-sonnet-4-5") and "mid" in opts:
+        pytest.skip("the fake's InvokeModel names no model")
+    run = run_script(served, fake, "claude_code.sh", f"{upstream}/{model}", opts)
+    run.check()
+    assert {x["proto"] for x in run.asked} == {OTHERS[upstream, model]}
