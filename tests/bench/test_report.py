@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from bench.report import LIMITS, TARGETS, THROUGH, TRANSLATED, markdown, medians, multiple, verdicts
+from bench.report import FURTHER, LIMITS, TARGETS, THROUGH, TRANSLATED, markdown, medians, multiple, verdicts
 
 
 def row(target: str, api: str, us: float, *, scen: str = "ns2k", conc: int = 32, **more: Any) -> dict[str, Any]:
@@ -68,4 +68,4 @@ def test_streams_are_shown_by_chunk() -> None:
 
 
 def test_every_target_has_a_name() -> None:
-    assert {*TRANSLATED, *THROUGH.values(), "nginx", "direct"} == set(TARGETS)
+    assert {*TRANSLATED, *THROUGH.values(), *FURTHER, "nginx", "direct"} == set(TARGETS)
