@@ -52,7 +52,7 @@ def events_of(data: bytes) -> list[Event]:
 
 
 def frames_of(data: bytes) -> list[Json]:
-    return [json.loads(frame.removeprefix(b"data: ")) for frame in data.split(b"\r\n\r\n") if frame]
+    return [json.loads(frame.strip().removeprefix(b"data: ")) for frame in data.split(b"\r\n\r\n") if frame.strip()]
 
 
 # ---------------------------------------------------------------------------- finish
@@ -308,7 +308,14 @@ def test_a_failure_ends_a_stream_cleanly() -> None:
 
 
 def test_a_keep_alive_before_anything() -> None:
-    assert CODEC.stream_encoder(ANSWER, Ledger()).ping() == b"data: {}\r\n\r\n"
+    """A blank line: no comment, which google-genai for Python dies of, and no chunk without candidates."""
+    assert CODEC.stream_encoder(ANSWER, Ledger()).ping() == b"\r\n"
+
+
+def test_a_keep_alive_is_no_element_of_an_array() -> None:
+    pinged = [STREAM[0], Aside("anthropic", None, ping=True), *STREAM[1:]]
+    assert json.loads(GeminiArrayEncoder(ANSWER, Ledger()).encode(pinged)) == frames_of(CODEC.stream_encoder(ANSWER, Ledger()).encode(STREAM))
+    assert frames_of(CODEC.stream_encoder(ANSWER, Ledger()).encode(pinged)) == frames_of(CODEC.stream_encoder(ANSWER, Ledger()).encode(STREAM))
 
 
 # ---------------------------------------------------------------------------- errors

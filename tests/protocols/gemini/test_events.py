@@ -99,7 +99,7 @@ def streams(draw: st.DrawFn) -> list[Event]:
 
 
 def frames_of(data: bytes) -> list[Any]:
-    return [msgspec.json.decode(frame.removeprefix(b"data: ")) for frame in data.split(b"\r\n\r\n") if frame]
+    return [msgspec.json.decode(frame.strip().removeprefix(b"data: ")) for frame in data.split(b"\r\n\r\n") if frame.strip()]
 
 
 @settings(max_examples=150, deadline=None)

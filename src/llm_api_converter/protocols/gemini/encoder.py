@@ -2,7 +2,8 @@
 
 Every frame is a small `GenerateContentResponse`. Text goes out as it comes; a call goes out whole at its `Close`, since Gemini clients
 expect whole arguments; a signature follows its text on an empty text part, as in Google's own streams. The finish reason, the sources
-and the usage stand in the last frame, written at `End`. A keep-alive is an empty object (google-genai for Python dies of a comment).
+and the usage stand in the last frame, written at `End`. A keep-alive is a blank line: google-genai for Python dies of a comment, and
+code that reads `candidates[0]` of every chunk dies of an empty object.
 Source: recordings; google-genai `_api_client.py` (read November 2026).
 """
 
@@ -22,6 +23,7 @@ from .response import AnswerWriter, encode_end
 from .spelling import PROTOCOL
 
 _START, _END = b"data: ", b"\r\n\r\n"
+PING = b"\r\n"
 _PLAIN = b'{"candidates":[{"content":{"parts":[{"text":'
 _THOUGHT = b'{"candidates":[{"content":{"parts":[{"thought":true,"text":'
 _encode = msgspec.json.Encoder().encode
@@ -56,8 +58,8 @@ class GeminiStreamEncoder:
         return b"".join(out)
 
     def ping(self) -> bytes:
-        """An empty answer, which every client skips."""
-        return self._start + b"{}" + self._end
+        """A blank line, which is no event."""
+        return PING
 
     def _event(self, event: Event, out: list[bytes]) -> None:
         folder = self._folder
@@ -84,7 +86,8 @@ class GeminiStreamEncoder:
             case Failed(error):
                 out.append(self._start + error_body(error, "") + self._end)
             case Aside(ping=True):
-                out.append(self.ping())
+                if self._end:
+                    out.append(PING)
             case Aside(protocol=protocol, frame=frame):
                 if protocol == PROTOCOL:
                     out.append(self._start + _encode(frame) + self._end)
@@ -154,9 +157,9 @@ class GeminiArrayEncoder:
     def encode(self, events: Sequence[Event]) -> bytes:
         """The elements of these events, and the end of the array after the last."""
         frames = self._encoder.encode(events).split(b"\x1e")
-        out = self._writer.write(frame for frame in frames if frame and frame != b"{}")
+        out = self._writer.write(frame for frame in frames if frame)
         return out + self._writer.close() if events and isinstance(events[-1], End | Failed) else out
 
     def ping(self) -> bytes:
         """White space, which JSON allows anywhere."""
-        return b"\r\n"
+        return PING
