@@ -315,7 +315,7 @@ def test_seals_and_state_in_a_stream() -> None:
     deltas = [x["choices"][0]["delta"] for x in out]
     entry = {"type": "reasoning.text", "text": "hm", "format": "unknown", "index": 0, "signature": "SEAL"}
     assert deltas[1:4] == [{"reasoning_content": "h"}, {"reasoning_content": "m"}, {"reasoning_details": [entry]}]
-    assert {"tool_calls": [{"index": 0, "extra_content": {"gateway": {"seal": "SEAL"}}}]} in deltas
+    assert {"tool_calls": [{"index": 0, "function": {"arguments": ""}, "extra_content": {"gateway": {"seal": "SEAL"}}}]} in deltas
     assert deltas[-2:] == [{"extra_content": {"gateway": {"seal": "SEAL"}}}, {}]
 
 

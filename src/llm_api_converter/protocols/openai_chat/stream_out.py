@@ -197,7 +197,9 @@ class ChatStreamEncoder:
         entry = {"extra_content": entry} if entry else {}
         put_extras(entry, unknown_extras(late.extras, PROTOCOL, "", self._ledger))
         if entry and not legacy:
-            out.append(self._chunk({"tool_calls": [{"index": index, **entry}]}))
+            # Clients want the call's own object in every piece: the accumulator of openai for Python asserts it, Vercel's AI SDK checks it.
+            nothing: dict[str, Any] = {"custom": {"input": ""}} if call.custom else {"function": {"arguments": ""}}
+            out.append(self._chunk({"tool_calls": [{"index": index, **nothing, **entry}]}))
 
     def _with_attached(self, part: Any) -> Any:
         """The part with what was attached to it."""
