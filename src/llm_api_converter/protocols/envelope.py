@@ -172,14 +172,10 @@ class FramesToSse:
 def _opened(payload: bytes) -> bytes:
     """The payload of a `chunk` event -> one event. The shape AWS writes is cut out by hand; any other JSON is read as such."""
     try:
-        if payload.startswith(_BYTES):
-            event = a2b_base64(payload[_START:payload.index(b'"', _START)])
-        else:
-            event = _chunk(payload).event
-        if event.startswith(_TYPE):
-            name = event[_NAMED:event.index(b'"', _NAMED)].decode("ascii")
-        else:
-            name = _typed(event).type
+        usual = payload.startswith(_BYTES)
+        event = a2b_base64(payload[_START:payload.index(b'"', _START)]) if usual else _chunk(payload).event
+        named = event.startswith(_TYPE)
+        name = event[_NAMED:event.index(b'"', _NAMED)].decode("ascii") if named else _typed(event).type
     except (msgspec.MsgspecError, ValueError) as error:
         return _broken(f"a chunk cannot be read: {error}")
     event = event.replace(b"\r", b"").replace(b"\n", b"")  # white space between JSON tokens; a line end would end the event
