@@ -84,7 +84,7 @@ def refusal(media: Media, facts: Facts) -> str | None:
     if types and kind is not None and kind not in types and not isinstance(media.source, PartList):
         return f"the model takes no {kind}"
     if isinstance(media.source, Url) and not _readable(media, media.source.url, facts):
-        return "the provider does not fetch it from its address"
+        return "the provider does not fetch it from its URL"
     return None
 
 
