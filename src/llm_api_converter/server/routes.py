@@ -64,7 +64,10 @@ LOOKS: tuple[tuple[str, str], ...] = (
 ASKER: tuple[tuple[bytes, str], ...] = ((b"anthropic-version", "anthropic"), (b"x-goog-api-key", "gemini"))
 
 # The model is taken from the raw path: it may hold `/` and `:`, percent-encoded or not; the operation follows the last `:`.
-_GEMINI = re.compile(r"(?:/v1beta|/v1alpha|/v1)?/models/(.+):(\w+)")
+# Some clients leave out `models/` before a name that holds a slash (Vercel's AI SDK); Vertex has the project and place in front.
+_GEMINI = re.compile(
+    r"(?:/v1beta1?|/v1alpha1?|/v1)?/(?:projects/[^/]+/locations/[^/]+/publishers/google/)?(?:models/)?(.+):(\w+)"
+)
 _GEMINI_OPERATIONS: dict[str, tuple[Operation, bool | None]] = {
     "generateContent": ("generate", False), "streamGenerateContent": ("generate", True), "countTokens": ("count", None),
     "embedContent": ("embed", None), "batchEmbedContents": ("embed", None),

@@ -1,0 +1,34 @@
+"""Paths that carry a model, as clients spell them."""
+
+import pytest
+
+from llm_api_converter.server.routes import match
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1beta/models/p/m:8b:generateContent",
+        "/v1/models/p/m:8b:generateContent",
+        "/models/p%2Fm:8b:generateContent",  # LiteLLM with an api_base: no version
+        "/v1beta/p/m:8b:generateContent",  # Vercel's AI SDK, for names with a slash
+        "/v1beta1/projects/x/locations/eu/publishers/google/models/p/m:8b:generateContent",
+    ],
+)
+def test_gemini(path: str) -> None:
+    found = match(path.encode())
+    assert (found.protocol, found.operation, found.argument, found.stream) == ("gemini", "generate", "p/m:8b", False)
+    stream = match(path.replace("generateContent", "streamGenerateContent").encode(), b"alt=sse")
+    assert (stream.argument, stream.stream, stream.array) == ("p/m:8b", True, False)
+    assert match(path.replace("generateContent", "streamGenerateContent").encode()).array
+
+
+@pytest.mark.parametrize("path", ["/model/anthropic.claude-v1:0/converse", "/model/anthropic.claude-v1%3A0/converse"])
+def test_converse(path: str) -> None:
+    found = match(path.encode())
+    assert (found.protocol, found.argument, found.stream) == ("bedrock_converse", "anthropic.claude-v1:0", False)
+
+
+def test_an_operation_nobody_knows_is_no_path() -> None:
+    assert match(b"/v1beta/models/m:dream").operation == "unknown"
+    assert match(b"/v1beta/models/m:dream").protocol == "gemini"
