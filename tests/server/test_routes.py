@@ -27,8 +27,3 @@ def test_gemini(path: str) -> None:
 def test_converse(path: str) -> None:
     found = match(path.encode())
     assert (found.protocol, found.argument, found.stream) == ("bedrock_converse", "anthropic.claude-v1:0", False)
-
-
-def test_an_operation_nobody_knows_is_no_path() -> None:
-    assert match(b"/v1beta/models/m:dream").operation == "unknown"
-    assert match(b"/v1beta/models/m:dream").protocol == "gemini"
