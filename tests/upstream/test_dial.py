@@ -41,25 +41,27 @@ async def refused(url: str) -> ApiError:
         return caught.value
 
 
-def free_port() -> int:
+@pytest.fixture
+def dead_port() -> Iterator[int]:
+    """A port that refuses: somebody holds it, and nobody listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+        yield int(sock.getsockname()[1])
 
 
 # ---------------------------------------------------------------- names and addresses
 
 
-async def test_nobody_listens() -> None:
-    error = await refused(f"http://127.0.0.1:{free_port()}/")
+async def test_nobody_listens(dead_port: int) -> None:
+    error = await refused(f"http://127.0.0.1:{dead_port}/")
     assert error.kind == "upstream_failed"
-    assert error.message.startswith("the upstream `up` cannot be reached (")
+    assert error.message.startswith(f"the upstream `up` cannot be reached (127.0.0.1:{dead_port}: ")
 
 
 async def test_a_name_nobody_knows() -> None:
     error = await refused("http://no-such-host.invalid/")
     assert error.kind == "upstream_failed"
-    assert error.message.startswith("the upstream `up` has a host name that cannot be resolved")
+    assert error.message.startswith("the upstream `up` has a host name that cannot be resolved (no-such-host.invalid: ")
 
 
 async def test_a_connection_that_is_not_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,12 +97,12 @@ def names(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> list[str]:
     return asked
 
 
-async def test_the_next_address_is_tried_when_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_next_address_is_tried_when_one_refuses(dead_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     names(monkeypatch, "127.0.0.2", "127.0.0.3", "127.0.0.1")
     async with peer([http()]) as up, Client() as own:
         assert await (await own.post(f"http://many.test:{up.port}/", b"", {}, "up")).read() == b"ok"
         assert dict(up.requests[0].headers)["host"] == f"many.test:{up.port}"
-    error = await refused(f"http://many.test:{free_port()}/")
+    error = await refused(f"http://many.test:{dead_port}/")
     assert "cannot be reached" in error.message
 
 
@@ -127,11 +129,23 @@ async def test_an_address_that_leads_nowhere_costs_little(monkeypatch: pytest.Mo
 
 async def test_who_comes_second_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dial, "STAGGER_S", 0.0)
-    names(monkeypatch, "127.0.0.1", "127.0.0.1", "127.0.0.1")
-    async with peer([http()]) as up, Client() as own:
-        await (await own.post(f"http://many.test:{up.port}/", b"", {}, "up")).read()
-        await asyncio.sleep(0.02)
-        assert up.open == 1
+    both = asyncio.Event()
+    made: list[socket.socket] = []
+
+    async def connect(target: Any) -> socket.socket:
+        made.append(socket.socket())
+        if len(made) == 2:
+            both.set()
+        own = made[-1]
+        await both.wait()
+        return own
+
+    monkeypatch.setattr(dial, "_connect", connect)
+    winner = await dial._race([(socket.AF_INET, ("127.0.0.1", 1)), (socket.AF_INET, ("127.0.0.2", 1))])
+    await asyncio.sleep(0)
+    assert winner.fileno() != -1
+    assert [x.fileno() for x in made if x is not winner] == [-1]
+    winner.close()
 
 
 async def test_look_ups_are_shared_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +171,7 @@ async def test_failed_look_ups_are_not_remembered(monkeypatch: pytest.MonkeyPatc
     assert len(asked) == 2
 
 
-async def test_names_are_asked_again_after_a_while_and_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_names_are_asked_again_after_a_while_and_after_a_failure(dead_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = names(monkeypatch, "127.0.0.1")
     async with peer([http(b"", "connection: close")]) as up, Client() as own:
         await own.post(f"http://many.test:{up.port}/", b"", {}, "up")
@@ -171,7 +185,7 @@ async def test_names_are_asked_again_after_a_while_and_after_a_failure(monkeypat
     async with Client() as own:
         for _ in range(2):
             with pytest.raises(ApiError, match="cannot be reached"):
-                await own.post(f"http://many.test:{free_port()}/", b"", {}, "up")
+                await own.post(f"http://many.test:{dead_port}/", b"", {}, "up")
     assert len(asked) == 2
 
 
@@ -378,8 +392,25 @@ async def test_tunnels_that_are_refused(answer: bytes, words: str, monkeypatch: 
     assert error.message == f"the upstream `up` cannot be reached {words}"
 
 
-async def test_a_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("https_proxy", f"http://me:pw@127.0.0.1:{free_port()}")
+async def test_a_proxy_that_refuses_and_stays_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = asyncio.Event()
+
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with listening(stay) as port:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        assert "403 Forbidden" in (await refused("https://upstream.test/v1")).message
+        async with asyncio.timeout(0.5):
+            await left.wait()
+
+
+async def test_a_proxy_that_is_down(dead_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", f"http://me:pw@127.0.0.1:{dead_port}")
     error = await refused("https://upstream.test/v1")
     assert "cannot be reached" in error.message
     assert "pw" not in error.message

@@ -137,6 +137,17 @@ async def test_idle_connections_are_swept(monkeypatch: pytest.MonkeyPatch) -> No
         assert up.connections == 3
 
 
+async def test_a_connection_the_sweep_has_missed_is_not_taken() -> None:
+    """The loop was too busy for the timer: age counts, not whether the sweep came by."""
+    async with peer([http()]) as up, Client() as own:
+        await ask(own, up)
+        (idle,) = only_pool(own)._idle
+        idle.idle_since -= 56
+        await ask(own, up)
+        assert up.connections == 2
+        assert only_pool(own)._open == 1
+
+
 async def test_a_servers_own_limit_is_heeded() -> None:
     async with peer([http(b"ok", "keep-alive: timeout=1, max=100")]) as up, Client() as own:
         await ask(own, up)
@@ -203,6 +214,18 @@ async def test_a_caller_who_leaves_just_when_it_is_his_turn_passes_it_on() -> No
         assert up.connections == 1
 
 
+async def test_the_right_to_connect_is_passed_on_too() -> None:
+    async with peer([http(b"ok", "connection: close")]) as up, Client(connections=1) as own:
+        answer = await own.post(up.url, b"1", {}, "up")
+        second, third = asyncio.create_task(ask(own, up, b"2")), asyncio.create_task(ask(own, up, b"3"))
+        await asyncio.sleep(0.02)
+        await answer.read()  # the connection closes; its place goes to the second ...
+        second.cancel()  # ... who is gone before he can take it
+        async with asyncio.timeout(2):
+            assert await third == b"ok"
+        assert [x.body for x in up.requests] == [b"1", b"3"]
+
+
 @pytest.mark.parametrize("how", ["cut", "abandoned", "refused"])
 async def test_places_of_lost_connections_are_given_on(how: str) -> None:
     async with peer([HALF, 0.03, CUT], [http()]) as up, Client(connections=1) as own:
@@ -228,15 +251,30 @@ async def test_places_of_lost_connections_are_given_on(how: str) -> None:
 
 
 async def test_a_connection_that_dies_between_two_callers_is_replaced() -> None:
-    async with peer([http()]) as up, Client(connections=1) as own:
+    """Nothing is sent on it, so this is no retry: also not the only one this call may have."""
+    async with peer([http()], [CUT], [http(b"new")]) as up, Client(connections=1) as own:
         answer = await own.post(up.url, b"1", {}, "up")
         connection = answer._connection  # type: ignore[attr-defined]
-        second = asyncio.create_task(ask(own, up, b"2"))
+        pool = only_pool(own)
+        second = asyncio.create_task(pool.connect())
         await asyncio.sleep(0.02)
         await answer.read()
         connection.abort()
-        assert await second == b"ok"
-        assert up.connections == 2
+        fresh = await second
+        assert fresh is not connection
+        assert not fresh.dead
+        assert pool._open == 1
+        fresh.abort()
+
+
+async def test_a_second_try_at_the_limit_does_not_take_what_another_gives_back() -> None:
+    """While the first call's connection is found stale, its place goes to a waiting one; what that one gives back is old as well."""
+    async with peer([http()], [0.05, CUT], [0.05, http(b"queued")], [http(b"new")]) as up, Client(connections=1) as own:
+        await ask(own, up)
+        first, queued = asyncio.create_task(ask(own, up, b"first")), asyncio.create_task(ask(own, up, b"queued"))
+        assert await asyncio.gather(first, queued) == [b"new", b"queued"]
+        assert [(x.body, x.connection) for x in up.requests] == [(b"{}", 0), (b"first", 0), (b"queued", 1), (b"first", 2)]
+        assert only_pool(own)._open == 1
 
 
 async def test_a_stale_connection_at_the_limit_is_replaced_in_its_own_place() -> None:
@@ -332,6 +370,7 @@ async def test_cancelling_while_connecting_leaves_nothing() -> None:
         assert await asyncio.gather(*[ask(own, up) for _ in range(8)]) == [b"ok"] * 8
         assert only_pool(own)._open <= 3
         assert not only_pool(own)._waiting
+        await until(lambda: up.open <= 3)
 
 
 async def test_an_early_refusal_of_a_large_body_is_an_answer() -> None:
@@ -358,6 +397,20 @@ async def test_a_server_that_resets_all_its_connections_harms_no_later_call() ->
 
 
 # ---------------------------------------------------------------- the end of the client
+
+
+async def test_a_connection_made_while_the_client_closes_is_closed() -> None:
+    async with peer([http()]) as up:
+        own = Client()
+        task = asyncio.create_task(ask(own, up))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(own.close())
+        with pytest.raises(ApiError):
+            await task
+        await closing
+        await until(lambda: up.open == 0)
+        assert not up.requests
+        assert only_pool(own).unused
 
 
 async def test_closing_the_client_ends_everything() -> None:

@@ -14,7 +14,7 @@ from typing import cast
 
 from .address import Origin, Proxy
 from .connection import Connection
-from .failures import Failure
+from .failures import UNKNOWN_HOST, UNREACHABLE, Failure
 
 CONNECT_TIMEOUT_S = 10.0
 STAGGER_S = 0.25
@@ -54,13 +54,9 @@ class Dialer:
 
     async def _plain(self, protocol: asyncio.Protocol, host: str, port: int, tls: bool) -> asyncio.Transport:
         sock = await self._connected(host, port)
-        try:
-            transport, _ = await asyncio.get_running_loop().create_connection(
-                lambda: protocol, sock=sock, ssl=tls_context() if tls else None, server_hostname=host if tls else None
-            )
-        except BaseException:
-            sock.close()
-            raise
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: protocol, sock=sock, ssl=tls_context() if tls else None, server_hostname=host if tls else None
+        )
         return transport
 
     async def _through(self, proxy: Proxy, origin: Origin, connection: Connection) -> None:
@@ -85,12 +81,17 @@ class Dialer:
 
     async def _connected(self, host: str, port: int) -> socket.socket:
         """A connected socket to the first address that answers."""
-        targets = await self._look_up(host, port)
+        try:
+            targets = await self._look_up(host, port)
+        except socket.gaierror as error:
+            raise Failure("upstream_failed", UNKNOWN_HOST, f"{host}: {error.strerror}") from error
         try:
             return await _race(targets)
-        except OSError:
-            self._names.pop((host, port), None)
+        except TimeoutError:
             raise
+        except OSError as error:
+            self._names.pop((host, port), None)
+            raise Failure("upstream_failed", UNREACHABLE, f"{host}:{port}: {error}") from error
 
     async def _look_up(self, host: str, port: int) -> list[Target]:
         loop = asyncio.get_running_loop()
@@ -119,7 +120,7 @@ async def _race(targets: list[Target]) -> socket.socket:
     loop = asyncio.get_running_loop()
     left = targets[::-1]
     running: set[asyncio.Task[socket.socket]] = set()
-    failed: OSError | None = None
+    failed: list[OSError] = []
     try:
         while left or running:
             if left:
@@ -132,13 +133,12 @@ async def _race(targets: list[Target]) -> socket.socket:
                     return task.result()
                 if not isinstance(error, OSError):
                     raise error
-                failed = failed or error
+                failed.append(error)
     finally:
         for task in running:
             task.add_done_callback(_discard)
             task.cancel()
-    assert failed is not None
-    raise failed
+    raise failed[0] if len(failed) == 1 else OSError("; ".join(map(str, failed)))
 
 
 def _discard(task: asyncio.Task[socket.socket]) -> None:
@@ -192,5 +192,5 @@ class _Tunnel(asyncio.Protocol):
 
     def _refuse(self, why: str) -> None:
         if not self.open.done():
-            self.open.set_exception(Failure("upstream_failed", "cannot be reached", why))
+            self.open.set_exception(Failure("upstream_failed", UNREACHABLE, why))
             self.open.exception()  # it may be that nobody waits any more

@@ -4,7 +4,6 @@ Inside this package trouble is a `Failure` or an exception of the standard libra
 leaves the package and names the upstream. Which exception says what is one table.
 """
 
-import socket
 import ssl
 
 from ..hub.errors import ApiError, ErrorKind
@@ -29,14 +28,15 @@ CUT_SHORT = "cut its answer short"
 NOT_HTTP = "does not speak HTTP"
 SILENT = "sent nothing for too long"
 CONNECT_TIMEOUT = "did not accept the connection in time"
+UNKNOWN_HOST = "has a host name that cannot be resolved"
+UNREACHABLE = "cannot be reached"
 NOT_A_URL = "has an address that is not a URL"
 
 _FOREIGN: tuple[tuple[type[BaseException], ErrorKind, str], ...] = (
     (ssl.SSLCertVerificationError, "upstream_failed", "has a TLS certificate that cannot be verified"),
     (ssl.SSLError, "upstream_failed", "failed in TLS"),
-    (socket.gaierror, "upstream_failed", "has a host name that cannot be resolved"),
     (TimeoutError, "timeout", CONNECT_TIMEOUT),
-    (OSError, "upstream_failed", "cannot be reached"),
+    (OSError, "upstream_failed", UNREACHABLE),
 )
 """Exceptions of making a connection; on one that stands there are only `Failure`s. The first row that fits counts."""
 
