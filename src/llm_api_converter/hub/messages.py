@@ -33,9 +33,17 @@ def wording(protocol: str) -> str:
 
 
 class CacheMark(Struct, frozen=True):
-    """A prompt-cache breakpoint after the part it sits on. `ttl_s` None: the target's default lifetime."""
+    """A prompt-cache breakpoint after the part it sits on. `ttl_s` None: the target's default lifetime.
+
+    `at` is the client's path of the mark, where that is not `cache_control` on the part itself.
+    """
 
     ttl_s: int | None = None
+    at: str = ""
+
+    def path(self, owner: str) -> str:
+        """The client's path of the mark on the thing at `owner`, for losses."""
+        return self.at or (f"{owner}.cache_control" if owner else "cache_control")
 
 
 class Opaque(Struct, frozen=True):

@@ -106,6 +106,10 @@ class AudioOut(Struct, frozen=True):
     format: str | None = None
 
 
+_TOOL_FIELDS = {"schema": "parameters", "deferred": "defer_loading"}
+"""Where fields of a tool stand unless `Request.paths` says otherwise."""
+
+
 class Request(Struct, frozen=True):
     """One call of a model.
 
@@ -116,7 +120,7 @@ class Request(Struct, frozen=True):
     `choices` asks for more than one answer: served by the same protocol only, refused elsewhere.
     `service_tier` is in OpenAI's words (auto, default, flex, priority); decoders translate what means the same.
     `paths` maps a neutral field (`temperature`, `reasoning.effort`) to the client's own path of it (`generationConfig.temperature`)
-    where the two differ; use `path`.
+    where the two differ; use `path`. `tools.schema` and the like are places inside a declaration; use `tool_path`.
     """
 
     model: str
@@ -147,3 +151,7 @@ class Request(Struct, frozen=True):
     def path(self, field: str) -> str:
         """The client's path of a neutral field, for errors and losses."""
         return self.paths.get(field, field)
+
+    def tool_path(self, tool: Tool, field: str) -> str:
+        """The client's path of a field of a tool's declaration (`tools[0].function.parameters` for `schema`)."""
+        return f"{tool.at}.{self.paths.get('tools.' + field) or _TOOL_FIELDS.get(field, field)}"

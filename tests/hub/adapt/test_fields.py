@@ -149,10 +149,10 @@ def test_media_a_model_does_not_take() -> None:
 REFUSED: list[tuple[str, dict[str, Any], Media, str | None]] = [
     ("inline", {}, IMAGE, None),
     ("a type", {"image_types": ("image/jpeg",)}, IMAGE, "image/png"),
-    ("an address", {"image_urls": False}, Media("image", Url("https://x.test/a.png")), "address"),
+    ("an address", {"image_urls": False}, Media("image", Url("https://x.test/a.png")), "URL"),
     ("an address it knows", {"native_url_prefixes": ("gs://",)}, Media("image", Url("gs://b/a.png")), None),
-    ("a foreign address", {}, Media("image", Url("s3://b/a.png")), "address"),
-    ("a document's address", {}, Media("document", Url("https://x.test/a.pdf")), "address"),
+    ("a foreign address", {}, Media("image", Url("s3://b/a.png")), "URL"),
+    ("a document's address", {}, Media("document", Url("https://x.test/a.pdf")), "URL"),
     ("a video", {}, Media("video", Inline("aGk=")), "videos"),
     ("a sound", {"accepts_audio": True}, Media("audio", Inline("aGk=")), None),
 ]

@@ -268,7 +268,7 @@ def test_a_stream_of_every_kind_of_block() -> None:
     assert response.parts == (
         Reasoning("hm", tokens=(Opaque("wire.anthropic", "signature", "sig"),)),
         Reasoning("", tokens=(Opaque("wire.anthropic", "redacted", "d"),), redacted=True),
-        Text("a", (Citation(title="D", quote="q", document=0, extras={"anthropic": {"location": citation}}),)),
+        Text("a", (Citation(title="D", quote="q", document=0, extras={"anthropic": {"start_page_number": 1, "end_page_number": 2}, "~anthropic": {"location": citation}}),)),
         ToolCall("s1", "web_search", '{"query":"x"}', "provider", extras={"~anthropic": {"block": {"type": "server_tool_use", "name": "web_search"}}}),
         ToolResult("s1", name="web_search", runs="provider", extras={"~anthropic": {"block": {"type": "web_search_tool_result", "content": []}}}),
         ToolCall("t1", "f"),
@@ -437,7 +437,7 @@ def test_the_signature_comes_once_before_the_block_ends() -> None:
 
 
 def test_a_part_that_has_begun_already() -> None:
-    cite = Citation(extras={"anthropic": {"location": {"type": "char_location"}}})
+    cite = Citation(extras={"~anthropic": {"location": {"type": "char_location"}}})
     out = streamed(
         Begin("x", "m"), Open(0, Text("He", (cite,))), Delta(0, "y"), Close(0), Open(1, ToolCall("1", "f", '{"a":1}')), Close(1),
         Finished(Finish("tool_call")), End(),

@@ -392,7 +392,7 @@ UNSAID_PARTS: list[tuple[Part, list[dict[str, Any]], list[tuple[str, str, str]]]
     ),
     (
         Reasoning("hm", tokens=(Opaque(OWN, "signature", "s"),), cache=CacheMark(), at=AT),
-        [{"type": "thinking", "thinking": "hm", "signature": "s"}], [(AT, "cache_control", "cache")],
+        [{"type": "thinking", "thinking": "hm", "signature": "s"}], [(f"{AT}.cache_control", "cache_control", "cache")],
     ),
     (Reasoning("hm", at=AT), [], [(AT, "thinking", "state")]),
     (Reasoning("", redacted=True, at=AT), [], [(AT, "redacted_thinking", "state")]),
@@ -405,7 +405,7 @@ UNSAID_PARTS: list[tuple[Part, list[dict[str, Any]], list[tuple[str, str, str]]]
     (Text("a", extras={"gemini": {"odd": 1}}, at=AT), [{"type": "text", "text": "a"}], [(f"{AT}.odd", "odd", "unknown")]),
     (
         Text("a", cache=CacheMark(7200), at=AT), [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
-        [(AT, "cache_ttl", "cache")],
+        [(f"{AT}.cache_control.ttl", "cache_ttl", "cache")],
     ),
     (
         ToolCall("1", "f", "{broken", namespace="n", at=AT), [{"type": "tool_use", "id": "1", "name": "f", "input": {"input": "{broken"}}],

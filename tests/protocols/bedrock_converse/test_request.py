@@ -126,8 +126,11 @@ BLOCKS: list[tuple[dict[str, Any], Any]] = [
         Text(
             "t",
             (
-                Citation(None, "T", "q", document=2, extras={P: {"location": {"documentPage": {"documentIndex": 2, "start": 1, "end": 3}}}}),
-                Citation("https://a.example"),
+                Citation(
+                    None, "T", "q", document=2,
+                    extras={P: {"location": {"documentPage": {"documentIndex": 2, "start": 1, "end": 3}}}, f"~{P}": {}},
+                ),
+                Citation("https://a.example", extras={f"~{P}": {}}),
             ),
         ),
     ),
@@ -165,9 +168,11 @@ def test_cache_points_are_marks_on_what_stands_before_them() -> None:
         "toolConfig": {"tools": [spec, hour]},
     }
     request = decode(body)
-    assert [part.cache for part in request.messages[1].parts] == [CacheMark(3600), CacheMark()]
-    assert request.messages[0].parts[0].cache == CacheMark()
-    assert request.tools[0].cache == CacheMark(3600)
+    assert [part.cache for part in request.messages[1].parts] == [
+        CacheMark(3600, "messages[0].content[1].cachePoint"), CacheMark(at="messages[0].content[3].cachePoint"),
+    ]
+    assert request.messages[0].parts[0].cache == CacheMark(at="system[1].cachePoint")
+    assert request.tools[0].cache == CacheMark(3600, "toolConfig.tools[1].cachePoint")
     assert encode(request) == (body, [])
 
 
@@ -302,9 +307,9 @@ def test_documents_get_legal_unique_names_and_company() -> None:
     assert content[-1] == {"text": "."}
     assert problems(body) == ""
     assert losses == [
-        ("messages[0].content[1].name", "document_name", "repaired", "content"),
-        ("messages[0].content[2].name", "document_name", "repaired", "content"),
-        ("messages[0].content[3].name", "document_name", "repaired", "content"),
+        ("messages[0].content[1]", "document_name", "repaired", "content"),
+        ("messages[0].content[2]", "document_name", "repaired", "content"),
+        ("messages[0].content[3]", "document_name", "repaired", "content"),
         ("messages[0]", "document_text", "repaired", "content"),
     ]
 
@@ -330,10 +335,10 @@ LOST = [
     (Media("document", FileRef("anthropic", "f"), at="p"), [("p", "document", "dropped", "content")]),
     (Media("image", Inline("AA=="), "image/tiff", at="p"), [("p", "image", "dropped", "content")]),
     (Media("image", Inline("AA=="), at="p"), [("p", "image", "dropped", "content")]),
-    (Media("image", Inline("AA=="), "image/png", detail="low", at="p"), [("p.detail", "detail", "dropped", "tuning")]),
+    (Media("image", Inline("AA=="), "image/png", detail="low", at="p"), [("p", "detail", "dropped", "tuning")]),
     (Media("document", Inline("AA=="), "application/json", "n", at="p"), [("p.media_type", "media_type", "approximated", "content")]),
     (Text("t", tokens=(Opaque("gemini", "signature", "s"),), at="p"), [("p", "signature", "dropped", "state")]),
-    (Text("t", cache=CacheMark(60), at="p"), [("p.ttl", "cache_ttl", "approximated", "cache")]),
+    (Text("t", cache=CacheMark(60), at="p"), [("p.cache_control.ttl", "cache_ttl", "approximated", "cache")]),
     (Text("t", extras={"openai_chat": {"odd": 1}}, at="p"), [("p.odd", "odd", "dropped", "unknown")]),
     (ToolCall("c", "web_search", runs="provider", at="p"), [("p", "web_search", "dropped", "tools")]),
     (ToolCall("c", "get", "[1]", at="p"), [("p", "arguments", "approximated", "content")]),
@@ -342,7 +347,7 @@ LOST = [
     (ToolCall("c", "get", namespace="n", at="p"), [("p.namespace", "namespace", "dropped", "tools")]),
     (ToolResult("c", (Media("audio", Inline("AA=="), "audio/wav", at="p"),)), [("p", "audio", "dropped", "content")]),
     (ToolResult("c", (ToolReference("get", at="p"),)), [("p", "tool_reference", "dropped", "tools")]),
-    (ToolResult("c", (Text("t", cache=CacheMark(), at="p"),)), [("p", "cache_control", "dropped", "cache")]),
+    (ToolResult("c", (Text("t", cache=CacheMark(), at="p"),)), [("p.cache_control", "cache_control", "dropped", "cache")]),
     (ToolResult("c", runs="provider", at="p"), [("p", "provider_tool_result", "dropped", "tools")]),
     (Reasoning("r", tokens=(Opaque("other", "signature", "s"),), at="p"), [("p", "signature", "dropped", "state")]),
     (Reasoning("r", tokens=(Opaque("seal", "seal", "s"),), at="p"), [("p", "seal", "dropped", "state")]),
@@ -493,8 +498,8 @@ def test_tool_properties_and_choices() -> None:
     spec = {"name": "get", "inputSchema": {"json": {"type": "object"}}, "strict": True}
     assert body["toolConfig"] == {"tools": [{"toolSpec": spec}, {"cachePoint": {"type": "default"}}], "toolChoice": {"tool": {"name": "get"}}}
     assert [(path, feature) for path, feature, *_ in losses] == [
-        ("tools[0].namespace", "namespace"),
-        ("tools[0].namespace_description", "namespace"),
+        ("tools[0]", "namespace"),
+        ("tools[0]", "namespace_description"),
         ("tools[0].defer_loading", "defer_loading"),
         ("tool_choice", "allowed_tools"),
     ]

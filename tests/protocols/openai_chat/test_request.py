@@ -55,7 +55,8 @@ PARTS: list[tuple[Any, Any]] = [
     ({"type": "text", "text": "a"}, Text("a", at=C0)),
     ("a", Text("a", at=C0)),
     ({"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}, Text("a", cache=CacheMark(3600), at=C0)),
-    ({"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}}, Text("a", cache=CacheMark(), at=C0)),
+    ({"type": "text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit"}},
+     Text("a", cache=CacheMark(at=f"{C0}.prompt_cache_breakpoint"), at=C0)),
     ({"type": "text", "text": "a", "odd": 1}, Text("a", extras={"openai_chat": {"odd": 1}}, at=C0)),
     ({"type": "image_url", "image_url": {"url": "https://x/a.png", "detail": "low"}}, Media("image", Url("https://x/a.png"), detail="low", at=C0)),
     ({"type": "image_url", "image_url": "data:image/png;base64,AAAA"}, Media("image", Inline("AAAA"), "image/png", at=C0)),
@@ -86,7 +87,7 @@ MESSAGES: list[tuple[dict[str, Any], Message]] = [
     ({"role": "system", "content": "a"}, Message("system", (Text("a", at=f"{M0}.content"),), at=M0)),
     ({"role": "developer", "content": "a"}, Message("system", (Text("a", at=f"{M0}.content"),), at=M0, spelled="developer")),
     ({"role": "user", "content": "a", "name": "ann"}, Message("user", (Text("a", at=f"{M0}.content"),), "ann", M0)),
-    ({"role": "user", "content": "a", "cache_control": {"type": "ephemeral"}}, Message("user", (Text("a", cache=CacheMark(), at=f"{M0}.content"),), at=M0)),
+    ({"role": "user", "content": "a", "cache_control": {"type": "ephemeral"}}, Message("user", (Text("a", cache=CacheMark(at=f"{M0}.cache_control"), at=f"{M0}.content"),), at=M0)),
     ({"role": "user", "content": "a", "odd": 1}, Message("user", (Text("a", at=f"{M0}.content"),), at=M0, extras={"openai_chat": {"odd": 1}})),
     ({"role": "assistant", "content": ""}, Message("assistant", (), at=M0)),
     ({"role": "assistant", "content": None, "refusal": "no"}, Message("assistant", (Refusal("no", at=f"{M0}.refusal"),), at=M0)),
@@ -316,7 +317,7 @@ TO_UPSTREAM: list[tuple[Message, Facts, list[dict[str, Any]], list[tuple[str, st
     (
         Message("user", (Media("document", PartList((Text("one"), IMAGE)), context="c", at=C0),)), Facts(),
         [{"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}],
-        [(f"{C0}.context", "document_context", "dropped", "tuning"), (C0, "document", "approximated", "content")],
+        [(C0, "document_context", "dropped", "tuning"), (C0, "document", "approximated", "content")],
     ),
     (
         Message("user", (Media("document", Inline("AAAA"), "application/msword", at=C0),)), Facts(),

@@ -244,7 +244,8 @@ def test_a_second_message_begins_another_turn_and_order_stays() -> None:
 
 PARTS: list[tuple[dict[str, Any], Part]] = [
     ({"type": "input_text", "text": "x"}, Text("x")),
-    ({"type": "input_text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit"}}, Text("x", cache=CacheMark())),
+    ({"type": "input_text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit"}},
+     Text("x", cache=CacheMark(at="input[0].content[0].prompt_cache_breakpoint"))),
     ({"type": "input_image", "image_url": "data:image/gif;base64,R0lG", "detail": "low"}, Media("image", Inline("R0lG"), "image/gif", detail="low")),
     ({"type": "input_image", "image_url": "https://example.com/a.png"}, Media("image", Url("https://example.com/a.png"))),
     ({"type": "input_image", "file_id": "file-1", "detail": "auto"}, Media("image", FileRef("openai_responses", "file-1"), detail="auto")),

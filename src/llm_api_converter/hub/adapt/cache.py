@@ -34,7 +34,7 @@ def fit_cache(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> R
     def fit(mark: CacheMark, path: str) -> CacheMark | None:
         if kept is not None and path not in kept:
             why = f"the target takes {facts.cache_marks} marks" if facts.cache_marks else "the target takes no cache marks"
-            ledger.drop(f"{path}.cache_control" if path else request.path("cache"), "cache_control", "cache", why)
+            ledger.drop(mark.path(path) if path else request.path("cache"), "cache_control", "cache", why)
             return None
         return _with_known_ttl(mark, path, facts, ledger)
 
@@ -85,8 +85,8 @@ def _with_known_ttl(mark: CacheMark, path: str, facts: Facts, ledger: Ledger) ->
         return mark
     shorter = [ttl for ttl in ttls if ttl <= (mark.ttl_s or 0)]
     ttl = max(shorter) if shorter else min(ttls)
-    ledger.approximate(f"{path}.cache_control.ttl" if path else "cache_control.ttl", "cache_ttl", "cache", f"sent as {ttl} s")
-    return CacheMark(ttl)
+    ledger.approximate(f"{mark.path(path)}.ttl", "cache_ttl", "cache", f"sent as {ttl} s")
+    return CacheMark(ttl, mark.at)
 
 
 def _worth_keeping(request: Request, tools: list[str], on_parts: list[tuple[int, Markable]], limit: int) -> frozenset[str] | None:

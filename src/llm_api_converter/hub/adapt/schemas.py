@@ -57,21 +57,21 @@ def fit_schemas(request: Request, facts: Facts, ledger: Ledger, notes: Notes) ->
         return request
     openapi = facts.schema_dialect == "openapi"
     if openapi and request.tools:
-        tools = tuple(_fitted_tool(tool, ledger) for tool in request.tools)
+        tools = tuple(_fitted_tool(tool, request, ledger) for tool in request.tools)
         if any(after is not before for after, before in zip(tools, request.tools, strict=True)):
             request = replace(request, tools=tools)
     output = request.output
     if output is None or output.schema is None:
         return request
     dialect = _OpenApi(output.schema, ledger) if openapi else _Strict(output.schema, ledger)
-    schema = dialect.fitted(request.path("output"))
+    schema = dialect.fitted(request.path("output.schema") if "output.schema" in request.paths else request.path("output"))
     return request if schema is output.schema else replace(request, output=replace(output, schema=schema))
 
 
-def _fitted_tool(tool: Tool | ProviderTool, ledger: Ledger) -> Tool | ProviderTool:
+def _fitted_tool(tool: Tool | ProviderTool, request: Request, ledger: Ledger) -> Tool | ProviderTool:
     if not isinstance(tool, Tool) or tool.schema is None:
         return tool
-    schema = _OpenApi(tool.schema, ledger).fitted(f"{tool.at}.parameters")
+    schema = _OpenApi(tool.schema, ledger).fitted(request.tool_path(tool, "schema"))
     return tool if schema is tool.schema else replace(tool, schema=schema)
 
 

@@ -67,7 +67,7 @@ def fit_deferred(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -
         elif hidden and tool.name not in loaded:
             ledger.emulate(tool.at, "defer_loading", "tools", "not declared before the client's search has loaded it")
         else:
-            ledger.emulate(f"{tool.at}.defer_loading", "defer_loading", "tools", "declared like any other tool")
+            ledger.emulate(request.tool_path(tool, "deferred"), "defer_loading", "tools", "declared like any other tool")
             tools.append(replace(tool, deferred=False))
     return replace(request, tools=tuple(tools))
 
@@ -150,7 +150,7 @@ def fit_strict(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> 
         return request
     for tool in request.tools:
         if isinstance(tool, Tool) and tool.strict:
-            ledger.drop(f"{tool.at}.strict", "strict", "tuning", "the target checks no arguments against the schema")
+            ledger.drop(request.tool_path(tool, "strict"), "strict", "tuning", "the target checks no arguments against the schema")
     tools = tuple(replace(tool, strict=None) if isinstance(tool, Tool) else tool for tool in request.tools)
     return replace(request, tools=tools)
 
@@ -168,7 +168,7 @@ def fit_provider_tools(request: Request, facts: Facts, ledger: Ledger, notes: No
             if declared is None:
                 ledger.drop(tool.at, tool.kind, "tools", f"the target has no {tool.kind.replace('_', ' ')} tool of its own")
                 if tool.cache is not None:
-                    ledger.drop(f"{tool.at}.cache_control", "cache_control", "cache", "the tool it stands on is left out")
+                    ledger.drop(tool.cache.path(tool.at), "cache_control", "cache", "the tool it stands on is left out")
                 continue
             ledger.approximate(tool.at, tool.kind, "tools", "sent as the target's own tool of this kind")
             tool = replace(tool, protocol=notes.protocol, body=dict(declared))

@@ -70,7 +70,7 @@ def _without_blank(part: Part, ledger: Ledger) -> tuple[Part, ...] | None:
         return None
     ledger.repair(part.at, "blank_text", "content")
     if part.cache is not None:
-        ledger.drop(f"{part.at}.cache_control", "cache_control", "cache", "it stood on blank text")
+        ledger.drop(part.cache.path(part.at), "cache_control", "cache", "it stood on blank text")
     return ()
 
 

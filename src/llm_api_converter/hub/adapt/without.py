@@ -105,16 +105,16 @@ def _strict(request: Request, key: str, ledger: Ledger) -> Request | None:
     if output is not None and output.strict is not None:
         ledger.drop(f"{request.path('output')}.strict", "strict", "tuning", WHY)
         output = replace(output, strict=None)
-    tools = tuple(_lax(tool, ledger) if isinstance(tool, Tool) else tool for tool in request.tools)
+    tools = tuple(_lax(tool, request, ledger) if isinstance(tool, Tool) else tool for tool in request.tools)
     if output is request.output and all(after is before for after, before in zip(tools, request.tools, strict=True)):
         return None
     return replace(request, tools=tools, output=output)
 
 
-def _lax(tool: Tool, ledger: Ledger) -> Tool:
+def _lax(tool: Tool, request: Request, ledger: Ledger) -> Tool:
     if tool.strict is None:
         return tool
-    ledger.drop(f"{tool.at}.strict", "strict", "tuning", WHY)
+    ledger.drop(request.tool_path(tool, "strict"), "strict", "tuning", WHY)
     return replace(tool, strict=None)
 
 

@@ -229,7 +229,7 @@ def encode_reasoning(part: Reasoning, side: Side) -> dict[str, Any] | None:
     else:
         block = {"type": "thinking", "thinking": part.text, "signature": token.data if token else ""}
     if part.cache is not None:
-        side.ledger.drop(part.at, "cache_control", "cache", "thinking takes no cache mark")
+        side.ledger.drop(part.cache.path(part.at), "cache_control", "cache", "thinking takes no cache mark")
     put_extras(block, part.extras, part.at, side.ledger)
     return block
 

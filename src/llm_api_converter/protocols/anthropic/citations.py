@@ -1,16 +1,18 @@
 """Citations on text blocks <-> `Citation`.
 
-The five locations (char, page, content block, web search result, search result) point into the *source*, so their exact form rides in
-extras as `location` (wording, where the neutral fields say all that another protocol could show).
+The five locations (char, page, content block, web search result, search result) point into the *source*: their exact form rides in the
+bookkeeping as `location`, and what the neutral fields do not say of it is an extra like any other.
 Source: anthropic SDK 2.12.0, types/text_citation.py (November 2026).
 """
 
 from typing import Any
 
 from ...hub.ledger import Ledger
-from ...hub.messages import Citation
+from ...hub.messages import Citation, Extras
 from .marks import with_wording, worded
 from .wire import PROTOCOL
+
+_SAID = frozenset({"type", "url", "source", "document_title", "title", "cited_text", "document_index"})
 
 
 def decode_citation(value: Any) -> Citation:
@@ -21,7 +23,7 @@ def decode_citation(value: Any) -> Citation:
         title=_text(get("document_title")) or _text(get("title")),
         quote=_text(get("cited_text")),
         document=_whole(get("document_index")),
-        extras=with_wording(None, {"location": value}) if _is_web(value) else {PROTOCOL: {"location": value}},
+        extras=with_wording(_unsaid(value), {"location": value}),
     )
 
 
@@ -31,7 +33,7 @@ def encode_citation(citation: Citation, at: str, ledger: Ledger, *, answer: bool
     One of another protocol becomes, in answers, the location kind that can hold what is known of it, without offsets into the source.
     In history it is dropped: the API checks locations against the documents and its own search results.
     """
-    location = worded(citation.extras, "location") or (citation.extras or {}).get(PROTOCOL, {}).get("location")
+    location = worded(citation.extras, "location")
     if isinstance(location, dict):
         return location
     path = at or "content"
@@ -50,8 +52,14 @@ def encode_citation(citation: Citation, at: str, ledger: Ledger, *, answer: bool
     }
 
 
-def _is_web(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("type") == "web_search_result_location"
+def _unsaid(value: Any) -> Extras | None:
+    """Where in the source: pages, characters and blocks have no neutral place. A hit of a web search says it all."""
+    if not isinstance(value, dict):
+        return {PROTOCOL: {"citations": value}}
+    if value.get("type") == "web_search_result_location":
+        return None
+    left = {name: field for name, field in value.items() if name not in _SAID and field is not None}
+    return {PROTOCOL: left} if left else None
 
 
 def _text(value: Any) -> str | None:

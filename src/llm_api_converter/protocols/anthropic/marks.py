@@ -52,7 +52,7 @@ def put_cache(block: dict[str, Any], mark: CacheMark | None, at: str, ledger: Le
     ttl = TTL_OUT.get(mark.ttl_s)
     if ttl is None:
         ttl = "5m" if mark.ttl_s < 300 else "1h"
-        ledger.approximate(at or "cache_control", "cache_ttl", "cache", f"{mark.ttl_s} s became {ttl}")
+        ledger.approximate(f"{mark.path(at)}.ttl", "cache_ttl", "cache", f"{mark.ttl_s} s became {ttl}")
     block["cache_control"] = {"type": "ephemeral", "ttl": ttl}
 
 

@@ -29,6 +29,8 @@ PATHS = {
     "user": "metadata.user_id",
     "parallel_tools": "tool_choice.disable_parallel_tool_use",
     "output": "output_config.format",
+    "output.schema": "output_config.format.schema",
+    "tools.schema": "input_schema",
     "reasoning": "thinking",
     "reasoning.mode": "thinking.type",
     "reasoning.budget_tokens": "thinking.budget_tokens",
@@ -37,7 +39,7 @@ PATHS = {
     "cache": "cache_control",
     "betas": "anthropic-beta",
 }
-LEGACY_PATHS = {**PATHS, "output": "output_format"}
+LEGACY_PATHS = {**PATHS, "output": "output_format", "output.schema": "output_format.schema"}
 
 
 def decode_options(f: Fields) -> tuple[ReasoningAsk | None, OutputFormat | None, bool]:
@@ -99,7 +101,7 @@ def encode_options(request: Request, facts: Facts, ledger: Ledger) -> dict[str, 
     if config:
         out["output_config"] = config
     if request.reasoning is not None:
-        put_extras(out, request.reasoning.extras, "", ledger)
+        put_extras(out, request.reasoning.extras, request.path("reasoning"), ledger)
     return out
 
 

@@ -121,5 +121,5 @@ def encode_choice(request: Request, has_tools: bool, ledger: Ledger) -> dict[str
         out["disable_parallel_tool_use"] = not parallel
     if choice.allowed:
         ledger.drop(request.path("tool_choice"), "allowed_tools", "tuning", "a choice among some of the tools")
-    put_extras(out, choice.extras, "tool_choice", ledger)
+    put_extras(out, choice.extras, request.path("tool_choice"), ledger)
     return out

@@ -8,10 +8,10 @@ Source: botocore 1.44.5 `Citation`, `CitationLocation` (November 2026); recordin
 from typing import Any
 
 from ...hub.ledger import Ledger, unknown_extras
-from ...hub.messages import Citation
+from ...hub.messages import Citation, Text
 from ..base import Json
 from ..fields import Fields
-from .wire import PROTOCOL
+from .wire import PROTOCOL, WORDING
 
 
 def decode_citation(value: Any, at: str) -> Citation:
@@ -42,7 +42,16 @@ def decode_citation(value: Any, at: str) -> Citation:
         else:
             left["source"] = source
     left.update(f.rest())
-    return Citation(url, title, quote, document=document, extras={PROTOCOL: left} if left else None)
+    # The bookkeeping is empty: it only says whose citation this is.
+    return Citation(url, title, quote, document=document, extras={PROTOCOL: left, WORDING: {}} if left else {WORDING: {}})
+
+
+def own_citations(part: Text, ledger: Ledger) -> tuple[Citation, ...]:
+    """The citations of an earlier answer that go back: Converse's own. Others point into sources the model has never seen so."""
+    own = tuple(citation for citation in part.citations if citation.extras is not None and WORDING in citation.extras)
+    if len(own) < len(part.citations):
+        ledger.drop(part.at, "citations", "state", "citations of another protocol's answer")
+    return own
 
 
 def encode_citation(citation: Citation, at: str, ledger: Ledger) -> Json:

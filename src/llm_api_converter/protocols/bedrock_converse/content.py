@@ -32,7 +32,7 @@ from ...hub.messages import (
 from ...hub.seal import is_seal
 from ..base import Json
 from ..fields import Fields
-from .citations import decode_citation, encode_citation
+from .citations import decode_citation, encode_citation, own_citations
 from .media import MEDIA_KINDS, DocumentNames, decode_media, decode_search_result, encode_media
 from .wire import PROTOCOL, REALM, SYSTEM_TOOLS, decode_json, encode_json
 
@@ -56,7 +56,7 @@ def decode_content(blocks: list[Any], path: str) -> tuple[Part, ...]:
                 parts.append(Text(text, at=at))
                 continue
             mark = block.get("cachePoint")
-            if mark is not None and parts and _mark_last(parts, mark):
+            if mark is not None and parts and _mark_last(parts, mark, at):
                 continue
         parts.append(decode_block(block, at))
     results = [part for part in parts if type(part) is ToolResult and part.runs == "client"]
@@ -65,22 +65,22 @@ def decode_content(blocks: list[Any], path: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _mark_last(parts: list[Part], value: Any) -> bool:
+def _mark_last(parts: list[Part], value: Any, at: str) -> bool:
     """Put a cache point on the part before it; False where it says more than a `CacheMark` can."""
-    mark, last = decode_cache_point(value), parts[-1]
+    mark, last = decode_cache_point(value, at), parts[-1]
     if mark is None or isinstance(last, Refusal | ToolReference) or last.cache is not None:
         return False
     parts[-1] = replace(last, cache=mark)
     return True
 
 
-def decode_cache_point(value: Any) -> CacheMark | None:
+def decode_cache_point(value: Any, at: str) -> CacheMark | None:
     """`{type: default, ttl?}` -> CacheMark; None for any other cache point."""
     if value == {"type": "default"}:
-        return CacheMark()
+        return CacheMark(at=f"{at}.cachePoint")
     if type(value) is dict and value.keys() == {"type", "ttl"} and value["type"] == "default" and type(value["ttl"]) is str:
         ttl_s = TTL_IN.get(value["ttl"])
-        return None if ttl_s is None else CacheMark(ttl_s)
+        return None if ttl_s is None else CacheMark(ttl_s, f"{at}.cachePoint")
     return None
 
 
@@ -264,7 +264,7 @@ class ContentEncoder:
     def cache_point(self, mark: CacheMark, at: str, out: list[Json]) -> None:
         """A cache point after what stands in `out`; a mark with nothing before it is reported."""
         if not out or "cachePoint" in out[-1]:
-            self.ledger.drop(at, "cache_control", "cache")
+            self.ledger.drop(mark.path(at), "cache_control", "cache")
             return
         out.append({"cachePoint": encode_cache_point(mark, at, self.ledger)})
 
@@ -300,12 +300,13 @@ class ContentEncoder:
         left = unknown_extras(part.extras, PROTOCOL, part.at, self.ledger)
         if "guardContent" in left:
             return {"guardContent": {"text": {"text": part.text, **left["guardContent"]}}}
-        if not part.citations:
+        citations = part.citations if self.seals else own_citations(part, self.ledger)
+        if not citations:
             return {"text": part.text}
         body: Json = {"content": [{"text": part.text}]} if part.text else {}
         body["citations"] = [
             encode_citation(citation, f"{part.at}.citations[{i}]" if part.at else f"citations[{i}]", self.ledger)
-            for i, citation in enumerate(part.citations)
+            for i, citation in enumerate(citations)
         ]
         body.update(_undotted("citationsContent", left))
         return {"citationsContent": body}
@@ -368,7 +369,7 @@ class ContentEncoder:
             if block is not None:
                 content.append(block)
             if not isinstance(part, Refusal | ToolReference) and part.cache is not None:
-                self.ledger.drop(part.at, "cache_control", "cache", "no cache points inside a tool result")
+                self.ledger.drop(part.cache.path(part.at), "cache_control", "cache", "no cache points inside a tool result")
         return content
 
     def _reasoning(self, part: Reasoning) -> Json | None:
@@ -423,7 +424,7 @@ def encode_cache_point(mark: CacheMark, at: str, ledger: Ledger) -> Json:
         return {"type": "default"}
     word = "1h" if mark.ttl_s >= 3600 else "5m"
     if TTL_IN[word] != mark.ttl_s:
-        ledger.approximate(f"{at}.ttl", "cache_ttl", "cache", f"{mark.ttl_s} s sent as {word}")
+        ledger.approximate(f"{mark.path(at)}.ttl", "cache_ttl", "cache", f"{mark.ttl_s} s sent as {word}")
     return {"type": "default", "ttl": word}
 
 

@@ -159,7 +159,7 @@ class DocumentNames:
             name = f"{stem}-{number}"
         self._used.add(name)
         if wanted and name != wanted:
-            ledger.repair(f"{media.at}.name", "document_name", "content", f"sent as {name!r}")
+            ledger.repair(media.at, "document_name", "content", f"sent as {name!r}")
         return name
 
 
@@ -196,7 +196,7 @@ def encode_media(media: Media, names: DocumentNames, ledger: Ledger) -> Json | N
     for token in media.tokens:
         ledger.drop(at, token.kind, "state")
     if media.detail not in (None, "auto"):
-        ledger.drop(f"{at}.detail", "detail", "tuning")
+        ledger.drop(at, "detail", "tuning")
     if kind == "document" and any(key.startswith("searchResult") for key in left):
         return _encode_search_result(media, left, ledger)
     source = _encode_source(media, left, ledger)

@@ -40,7 +40,7 @@ def _decode_tool(entry: Any, at: str, tools: list[Tool | ProviderTool]) -> None:
         tools.append(_decode_spec(Fields(entry["toolSpec"], f"{at}.toolSpec"), at))
         return
     if entry.keys() == {"cachePoint"} and tools and tools[-1].cache is None:
-        mark = decode_cache_point(entry["cachePoint"])
+        mark = decode_cache_point(entry["cachePoint"], at)
         if mark is not None:
             tools[-1] = replace(tools[-1], cache=mark)
             return
@@ -76,12 +76,12 @@ def encode_tool_config(request: Request, facts: Facts, ledger: Ledger) -> Json |
     """Tools and choice -> `toolConfig`; None without tools."""
     tools: list[Json] = []
     for tool in request.tools:
-        entry = _encode_tool(tool, ledger) if isinstance(tool, Tool) else _encode_provider_tool(tool, facts, ledger)
+        entry = _encode_tool(tool, request, ledger) if isinstance(tool, Tool) else _encode_provider_tool(tool, facts, ledger)
         if entry is not None:
             tools.append(entry)
         if tool.cache is not None:
             if entry is None:
-                ledger.drop(tool.at, "cache_control", "cache")
+                ledger.drop(tool.cache.path(tool.at), "cache_control", "cache")
             else:
                 tools.append({"cachePoint": encode_cache_point(tool.cache, tool.at, ledger)})
     choice = _encode_choice(request, bool(tools), ledger)
@@ -92,19 +92,19 @@ def encode_tool_config(request: Request, facts: Facts, ledger: Ledger) -> Json |
     return {"tools": tools} if choice is None else {"tools": tools, "toolChoice": choice}
 
 
-def _encode_tool(tool: Tool, ledger: Ledger) -> Json | None:
+def _encode_tool(tool: Tool, request: Request, ledger: Ledger) -> Json | None:
     left = unknown_extras(tool.extras, PROTOCOL, tool.at, ledger)
     if tool.custom:
         ledger.drop(tool.at, "custom_tool", "tools")
         return None
     if tool.namespace is not None:
-        ledger.drop(f"{tool.at}.namespace", "namespace", "tools")
+        ledger.drop(tool.at, "namespace", "tools")
     if tool.namespace_description is not None:
-        ledger.drop(f"{tool.at}.namespace_description", "namespace", "tools")
+        ledger.drop(tool.at, "namespace_description", "tools")
     if tool.deferred:
-        ledger.drop(f"{tool.at}.defer_loading", "defer_loading", "tools")
+        ledger.drop(request.tool_path(tool, "deferred"), "defer_loading", "tools")
     if tool.format is not None:
-        ledger.drop(f"{tool.at}.format", "format", "tools")
+        ledger.drop(request.tool_path(tool, "format"), "format", "tools")
     spec: Json = {"name": tool.name}
     if tool.description:
         spec["description"] = tool.description

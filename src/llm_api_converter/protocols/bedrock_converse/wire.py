@@ -10,7 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ...hub.messages import wording
+
 PROTOCOL = "bedrock_converse"
+WORDING = wording(PROTOCOL)
 REALM = f"wire.{PROTOCOL}"
 
 # Neutral kind of a provider-run tool <-> Converse `systemTool` names.

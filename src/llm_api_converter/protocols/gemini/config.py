@@ -153,11 +153,12 @@ def _decode_output(fields: GeminiFields, paths: dict[str, str], left: Json) -> O
     mime = fields.text("responseMimeType")
     schema = fields.object("responseJsonSchema")
     if schema is not None:
-        paths["output"] = fields.at("responseJsonSchema")
+        paths["output"] = paths["output.schema"] = fields.at("responseJsonSchema")
     else:
         own = fields.object("responseSchema")
         if own is not None:
-            schema, paths["output"] = decode_schema(own), fields.at("responseSchema")
+            schema = decode_schema(own)
+            paths["output"] = paths["output.schema"] = fields.at("responseSchema")
     if mime is not None and mime not in (JSON_TYPE, TEXT_TYPE):
         left["generationConfig.responseMimeType"] = mime
     if schema is not None:

@@ -13,7 +13,7 @@ from ...hub.errors import invalid
 from ...hub.facts import Facts
 from ...hub.fold import merge_extras
 from ...hub.ledger import Ledger, unknown_extras
-from ...hub.messages import Message, Opaque, Part, Reasoning, Text, ToolCall, ToolResult, wording
+from ...hub.messages import CacheMark, Message, Opaque, Part, Reasoning, Text, ToolCall, ToolResult, wording
 from ...hub.request import Request
 from ..base import Json, Wire
 from ..fields import type_name
@@ -294,8 +294,9 @@ class _Contents:
         return groups
 
     def _write(self, part: Part) -> list[Json]:
-        if getattr(part, "cache", None) is not None:
-            self._ledger.drop(f"{part.at}.cache_control", "cache_control", "cache")
+        mark: CacheMark | None = getattr(part, "cache", None)
+        if mark is not None:
+            self._ledger.drop(mark.path(part.at), "cache_control", "cache")
         return self._writer.write(part)
 
     def _user_parts(self, parts: list[Part]) -> list[Json]:
@@ -332,7 +333,7 @@ class _Contents:
     def _reasoning_left_out(self, part: Reasoning) -> list[str]:
         unknown_extras(part.extras, PROTOCOL, part.at, self._ledger)
         if part.cache is not None:
-            self._ledger.drop(f"{part.at}.cache_control", "cache_control", "cache")
+            self._ledger.drop(part.cache.path(part.at), "cache_control", "cache")
         kept = self._writer.token(part.tokens, part.at)
         if not kept:
             self._ledger.drop(part.at, "redacted_thinking" if part.redacted else "thinking", "state", "the target does not take it back")

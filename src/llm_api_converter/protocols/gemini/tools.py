@@ -79,7 +79,7 @@ def encode_tools(request: Request, facts: Facts, ledger: Ledger) -> list[Json]:
             continue
         if not functions:
             out.append({"functionDeclarations": functions})
-        functions.append(_encode_function(tool, facts, ledger))
+        functions.append(_encode_function(tool, request, facts, ledger))
     return out
 
 
@@ -134,7 +134,7 @@ def _decode_function(value: Any, path: str) -> Tool:
     return Tool(name, description, schema, extras=fields.extras(PROTOCOL), at=path)
 
 
-def _encode_function(tool: Tool, facts: Facts, ledger: Ledger) -> Json:
+def _encode_function(tool: Tool, request: Request, facts: Facts, ledger: Ledger) -> Json:
     out: Json = {"name": tool.name}
     if tool.description is not None:
         out["description"] = tool.description
@@ -147,9 +147,9 @@ def _encode_function(tool: Tool, facts: Facts, ledger: Ledger) -> Json:
     if tool.custom:
         ledger.emulate(tool.at, "custom_tool", "tools", "the raw input is the argument `input`")
         if tool.format is not None:
-            ledger.drop(f"{tool.at}.format", "format", "tools")
+            ledger.drop(request.tool_path(tool, "format"), "format", "tools")
     if tool.strict:
-        ledger.drop(f"{tool.at}.strict", "strict", "tuning")
+        ledger.drop(request.tool_path(tool, "strict"), "strict", "tuning")
     if tool.deferred:
         ledger.drop(tool.at, "defer_loading", "tools", "the tool is declared at once")
     if tool.namespace is not None:
@@ -157,14 +157,14 @@ def _encode_function(tool: Tool, facts: Facts, ledger: Ledger) -> Json:
     if tool.namespace_description is not None:
         ledger.drop(tool.at, "namespace_description", "tools")
     if tool.cache is not None:
-        ledger.drop(f"{tool.at}.cache_control", "cache_control", "cache")
+        ledger.drop(tool.cache.path(tool.at), "cache_control", "cache")
     out.update(unknown_extras(tool.extras, PROTOCOL, tool.at, ledger))
     return out
 
 
 def _encode_provider_tool(tool: ProviderTool, facts: Facts, ledger: Ledger) -> Json | None:
     if tool.cache is not None:
-        ledger.drop(f"{tool.at}.cache_control", "cache_control", "cache")
+        ledger.drop(tool.cache.path(tool.at), "cache_control", "cache")
     if tool.protocol == PROTOCOL:
         return {camel(key): value for key, value in tool.body.items()}
     declared = facts.provider_tools.get(tool.kind)

@@ -85,7 +85,7 @@ def _decode_plain(f: Fields, role: str, history: History) -> Message:
     name, mark = f.text("name"), decode_cache(f)
     if role != "user" and not f.has("content"):
         raise f.error("content", "required")
-    parts = _marked(decode_content(f.take("content"), f.at("content")), mark)
+    parts = _marked(decode_content(f.take("content"), f.at("content")), mark, f)
     if role == "user":
         return Message("user", tuple(parts), name, f.path, extras=f.extras(PROTOCOL))
     return Message("system", tuple(parts), name, f.path, "developer" if role == "developer" else None, f.extras(PROTOCOL))
@@ -97,7 +97,7 @@ def _decode_assistant(f: Fields, role: str, history: History) -> Message:
     if annotations:
         f.put("annotations", annotations)
     parts = decode_answer(f, f.path, history)
-    return Message("assistant", tuple(_marked(parts, mark)), name, f.path, extras=f.extras(PROTOCOL))
+    return Message("assistant", tuple(_marked(parts, mark, f)), name, f.path, extras=f.extras(PROTOCOL))
 
 
 def decode_answer(f: Fields, owner: str, history: History) -> list[Part]:
@@ -188,14 +188,14 @@ _ROLES = {
 }
 
 
-def _marked(parts: list[Part], mark: CacheMark | None) -> list[Part]:
+def _marked(parts: list[Part], mark: CacheMark | None, f: Fields) -> list[Part]:
     """A mark on the message (litellm) is one on its last part."""
     if mark is None:
         return parts
     for i in range(len(parts) - 1, -1, -1):
         part = parts[i]
         if not isinstance(part, Refusal) and hasattr(part, "cache"):
-            parts[i] = replace(part, cache=mark)
+            parts[i] = replace(part, cache=CacheMark(mark.ttl_s, mark.at or f.at("cache_control")))
             break
     return parts
 
@@ -350,7 +350,7 @@ def _encode_assistant(message: Message, facts: Facts, ledger: Ledger) -> dict[st
 
 def _encode_history_call(call: ToolCall, facts: Facts, calls: list[dict[str, Any]], ledger: Ledger) -> None:
     if call.cache is not None:
-        ledger.drop(f"{call.at}.cache_control", "cache_control", "cache")
+        ledger.drop(call.cache.path(call.at), "cache_control", "cache")
     if call.runs == "provider":
         ledger.drop(call.at, call.name, "tools")
         return
@@ -361,7 +361,7 @@ def _encode_reasoning(parts: list[Reasoning], facts: Facts, out: dict[str, Any],
     """Back in the field the target reads. Opaque state needs `reasoning_details`, which only some targets know."""
     for part in parts:
         if part.cache is not None:
-            ledger.drop(f"{part.at}.cache_control", "cache_control", "cache")
+            ledger.drop(part.cache.path(part.at), "cache_control", "cache")
     details: list[dict[str, Any]] = []
     if facts.reasoning_field == "reasoning_details":
         for part in parts:

@@ -72,8 +72,10 @@ def decode_cache(f: Fields) -> CacheMark | None:
     """`cache_control` or `prompt_cache_breakpoint` beside a part, a message or a tool."""
     if not (f.has("cache_control") or f.has("prompt_cache_breakpoint")):
         return None
-    mark = f.object("cache_control") or f.object("prompt_cache_breakpoint")
-    return None if mark is None else CacheMark(TTLS.get(str(mark.get("ttl"))))
+    mark, at = f.object("cache_control"), ""
+    if mark is None:
+        mark, at = f.object("prompt_cache_breakpoint"), f.at("prompt_cache_breakpoint")
+    return None if mark is None else CacheMark(TTLS.get(str(mark.get("ttl"))), at)
 
 
 def decode_data_url(url: str) -> tuple[Source, str | None]:
@@ -211,7 +213,7 @@ def encode_cache(out: dict[str, Any], mark: CacheMark | None, at: str, facts: Fa
     if mark is None:
         return
     if facts.cache_marks == 0:
-        ledger.drop(f"{at}.cache_control" if at else "cache_control", "cache_control", "cache")
+        ledger.drop(mark.path(at), "cache_control", "cache")
         return
     word = None if mark.ttl_s is None else TTL_WORDS.get(mark.ttl_s)
     if 1800 in facts.cache_ttls_s:
@@ -219,7 +221,7 @@ def encode_cache(out: dict[str, Any], mark: CacheMark | None, at: str, facts: Fa
     else:
         out["cache_control"] = {"type": "ephemeral"} if word is None else {"type": "ephemeral", "ttl": word}
     if mark.ttl_s is not None and word is None:
-        ledger.drop(f"{at}.cache_control.ttl", "cache_ttl", "cache")
+        ledger.drop(f"{mark.path(at)}.ttl", "cache_ttl", "cache")
 
 
 def put_extras(out: dict[str, Any], extras: dict[str, Any]) -> None:
@@ -261,9 +263,9 @@ def _encode_media(part: Media, facts: Facts, ledger: Ledger) -> list[dict[str, A
     if part.tokens:
         ledger.drop(part.at, "thought_signature", "state")
     if part.context is not None:
-        ledger.drop(f"{part.at}.context", "document_context", "tuning")
+        ledger.drop(part.at, "document_context", "tuning")
     if part.cite:
-        ledger.drop(f"{part.at}.citations", "citations", "tuning")
+        ledger.drop(part.at, "citations", "tuning")
     match part.source:
         case PlainText(text):
             ledger.approximate(part.at, "document", "content", "a text document is sent as text")
@@ -271,14 +273,14 @@ def _encode_media(part: Media, facts: Facts, ledger: Ledger) -> list[dict[str, A
         case PartList(parts):
             return _encode_part_list(part, parts, facts, ledger)
     if part.detail is not None and part.kind != "image":
-        ledger.drop(f"{part.at}.detail", "image_detail", "tuning")
+        ledger.drop(part.at, "image_detail", "tuning")
     out = _encode_source(part)
     if out is None:
         ledger.drop(part.at, part.kind, "content")
         unknown_extras(part.extras, PROTOCOL, part.at, ledger)
         return []
     if part.name is not None and "file" not in out:
-        ledger.drop(f"{part.at}.name", "media_name", "tuning")
+        ledger.drop(part.at, "media_name", "tuning")
     return [_with_extras(out, part, facts, ledger)]
 
 

@@ -24,6 +24,9 @@ PATHS: Mapping[str, str] = MappingProxyType({
     "output": "response_format",
     "output.schema": "response_format.json_schema.schema",
     "output.strict": "response_format.json_schema.strict",
+    "tools.schema": "function.parameters",
+    "tools.strict": "function.strict",
+    "tools.format": "custom.format",
     "parallel_tools": "parallel_tool_calls",
     "cache_key": "prompt_cache_key",
     "stream_usage": "stream_options.include_usage",
@@ -95,7 +98,7 @@ def _decode_sampling(f: Fields) -> Sampling:
 
 def _decode_tools(f: Fields, paths: dict[str, str]) -> Any:
     if f.has("functions"):
-        paths["tools"] = "functions"
+        paths.update({"tools": "functions", "tools.schema": "parameters", "tools.strict": "strict"})
     return decode_tools(f)
 
 
@@ -163,8 +166,6 @@ def _decode_output(f: Fields, paths: dict[str, str], extras: dict[str, Any]) -> 
         output = OutputFormat(
             "schema", inner.object("schema"), inner.text("name"), inner.text("description"), inner.flag("strict")
         )
-        # Losses inside the schema are named by its place.
-        paths["output"] = inner.at("schema")
         extras.update({f"{inner.path}.{k}": v for k, v in inner.rest().items()})
     elif kind in ("text", "json_object"):
         output = OutputFormat("text" if kind == "text" else "json", form.object("schema"))

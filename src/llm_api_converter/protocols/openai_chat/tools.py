@@ -132,9 +132,9 @@ def encode_tools(request: Request, facts: Facts, ledger: Ledger, body: dict[str,
         if isinstance(tool, ProviderTool):
             _encode_provider_tool(tool, facts, ledger, out, body)
         elif tool.custom:
-            out.append(_encode_custom(tool, facts, ledger))
+            out.append(_encode_custom(tool, request, facts, ledger))
         else:
-            out.append(_encode_function(tool, facts, ledger))
+            out.append(_encode_function(tool, request, facts, ledger))
     if out:
         body["tools"] = out
 
@@ -166,7 +166,7 @@ def _reference(name: str, custom: set[str]) -> dict[str, Any]:
     return {"type": kind, kind: {"name": name}}
 
 
-def _encode_function(tool: Tool, facts: Facts, ledger: Ledger) -> dict[str, Any]:
+def _encode_function(tool: Tool, request: Request, facts: Facts, ledger: Ledger) -> dict[str, Any]:
     function: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description
@@ -175,33 +175,33 @@ def _encode_function(tool: Tool, facts: Facts, ledger: Ledger) -> dict[str, Any]
     if tool.strict is not None:
         function["strict"] = tool.strict
     if tool.format is not None:
-        ledger.drop(f"{tool.at}.format", "format", "tools")
-    return _finish_tool({"type": "function", "function": function}, tool, facts, ledger)
+        ledger.drop(request.tool_path(tool, "format"), "format", "tools")
+    return _finish_tool({"type": "function", "function": function}, tool, request, facts, ledger)
 
 
-def _encode_custom(tool: Tool, facts: Facts, ledger: Ledger) -> dict[str, Any]:
+def _encode_custom(tool: Tool, request: Request, facts: Facts, ledger: Ledger) -> dict[str, Any]:
     custom: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         custom["description"] = tool.description
     if tool.format is not None:
         custom["format"] = tool.format
     if tool.schema is not None:
-        ledger.drop(f"{tool.at}.parameters", "parameters", "tools", "the input of a custom tool is plain text")
+        ledger.drop(request.tool_path(tool, "schema"), "parameters", "tools", "the input of a custom tool is plain text")
     if tool.strict is not None:
-        ledger.drop(f"{tool.at}.strict", "strict", "tools")
-    return _finish_tool({"type": "custom", "custom": custom}, tool, facts, ledger)
+        ledger.drop(request.tool_path(tool, "strict"), "strict", "tools")
+    return _finish_tool({"type": "custom", "custom": custom}, tool, request, facts, ledger)
 
 
-def _finish_tool(out: dict[str, Any], tool: Tool, facts: Facts, ledger: Ledger) -> dict[str, Any]:
+def _finish_tool(out: dict[str, Any], tool: Tool, request: Request, facts: Facts, ledger: Ledger) -> dict[str, Any]:
     """What both kinds have in common: the mark, unknown fields, and what Chat cannot say of a tool."""
     if tool.cache is not None:
         encode_cache(out, tool.cache, tool.at, facts, ledger)
     if tool.deferred:
-        ledger.drop(f"{tool.at}.defer_loading", "defer_loading", "tools")
+        ledger.drop(request.tool_path(tool, "deferred"), "defer_loading", "tools")
     if tool.namespace is not None:
-        ledger.drop(f"{tool.at}.namespace", "namespace", "tools")
+        ledger.drop(tool.at, "namespace", "tools")
     if tool.namespace_description is not None:
-        ledger.drop(f"{tool.at}.namespace.description", "namespace_description", "tools")
+        ledger.drop(tool.at, "namespace_description", "tools")
     if tool.extras:
         put_extras(out, unknown_extras(tool.extras, PROTOCOL, tool.at, ledger))
     return out
@@ -218,4 +218,4 @@ def _encode_provider_tool(
     else:
         out.append(declaration)
     if tool.cache is not None and (declaration is None or declaration is not tool.body):
-        ledger.drop(f"{tool.at}.cache_control", "cache_control", "cache")
+        ledger.drop(tool.cache.path(tool.at), "cache_control", "cache")

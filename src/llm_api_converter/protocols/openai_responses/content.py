@@ -143,7 +143,7 @@ def _decode_breakpoint(f: Fields, words: dict[str, Any]) -> tuple[CacheMark | No
     mark = f.take("prompt_cache_breakpoint")
     if mark is None:
         return None, words
-    return CacheMark(), words if mark == BREAKPOINT else {**words, "prompt_cache_breakpoint": mark}
+    return CacheMark(at=f.at("prompt_cache_breakpoint")), words if mark == BREAKPOINT else {**words, "prompt_cache_breakpoint": mark}
 
 
 CONTENT_IN: dict[str, Callable[[Fields, dict[str, Any]], Part]] = {
@@ -216,7 +216,7 @@ def _encode_input_part(part: Part, facts: Facts, ledger: Ledger) -> list[dict[st
             return [{"type": "input_text", "text": f"Tool loaded: {name}"}]
         case Native(protocol, kind, body, cache, at):
             if cache is not None:
-                ledger.drop(f"{at}.cache_control", "cache_control", "cache")
+                ledger.drop(cache.path(at), "cache_control", "cache")
             if protocol == PROTOCOL:
                 return [body]
             ledger.drop(at, kind, "content")
@@ -228,9 +228,8 @@ def _encode_input_part(part: Part, facts: Facts, ledger: Ledger) -> list[dict[st
 
 def _encode_input_text(part: Text, ledger: Ledger) -> dict[str, Any]:
     drop_tokens(part, ledger)
-    for number, citation in enumerate(part.citations):
-        ledger.drop(f"{part.at}.citations[{number}]", "citations", "unknown")
-        unknown_extras(citation.extras, PROTOCOL, f"{part.at}.citations[{number}]", ledger)
+    if part.citations:
+        ledger.drop(part.at, "citations", "state", "the text of a request has no place for citations")
     return {"type": "input_text", "text": part.text, **unknown_extras(part.extras, PROTOCOL, part.at, ledger)}
 
 
@@ -242,9 +241,9 @@ def _marked(
         if facts.cache_marks:
             item["prompt_cache_breakpoint"] = worded(extras).get("prompt_cache_breakpoint", BREAKPOINT)
             if cache.ttl_s is not None and cache.ttl_s not in facts.cache_ttls_s:
-                ledger.approximate(f"{at}.cache_control", "cache_ttl", "cache")
+                ledger.approximate(cache.path(at), "cache_ttl", "cache")
         else:
-            ledger.drop(f"{at}.cache_control", "cache_control", "cache")
+            ledger.drop(cache.path(at), "cache_control", "cache")
     return item
 
 
@@ -257,10 +256,10 @@ def _encode_media(part: Media, facts: Facts, ledger: Ledger) -> list[dict[str, A
         ledger.drop(part.at, part.kind, "content")
         return []
     if part.context is not None:
-        ledger.emulate(f"{part.at}.context", "document_context", "content", "sent as text before the document")
+        ledger.emulate(part.at, "document_context", "content", "sent as text before the document")
         items.insert(0, {"type": "input_text", "text": part.context})
     if part.cite:
-        ledger.drop(f"{part.at}.citations", "citations", "tuning")
+        ledger.drop(part.at, "citations", "tuning")
     put_own(items[-1], own)
     _marked(items[-1], part.cache, part.extras, part.at, facts, ledger)
     return items
@@ -283,7 +282,7 @@ def _encode_image(part: Media, _: Facts, ledger: Ledger) -> list[dict[str, Any]]
     if part.detail is not None:
         item["detail"] = part.detail
     if part.name is not None:
-        ledger.drop(f"{part.at}.name", "media_name", "unknown")
+        ledger.drop(part.at, "media_name", "unknown")
     return [item]
 
 
@@ -325,9 +324,9 @@ def _encode_audio(part: Media, _: Facts, ledger: Ledger) -> list[dict[str, Any]]
     media_type = part.media_type or "audio/wav"
     kind = AUDIO_FORMATS.get(media_type, media_type.partition("/")[2])
     if part.name is not None:
-        ledger.drop(f"{part.at}.name", "media_name", "unknown")
+        ledger.drop(part.at, "media_name", "unknown")
     if part.detail is not None:
-        ledger.drop(f"{part.at}.detail", "detail", "tuning")
+        ledger.drop(part.at, "detail", "tuning")
     return [{"type": "input_audio", "input_audio": {"data": part.source.data, "format": kind}}]
 
 
@@ -338,7 +337,7 @@ def encode_annotations(citations: tuple[Citation, ...], text: str, ledger: Ledge
     """Citations of a piece of text. Only those with a URL, or that came as annotations, can be said."""
     out: list[dict[str, Any]] = []
     for number, citation in enumerate(citations):
-        here = f"{at}.citations[{number}]" if at else f"citations[{number}]"
+        here = at or f"citations[{number}]"
         kind = worded(citation.extras).get("type")
         own = unknown_extras(citation.extras, PROTOCOL, here, ledger)
         if kind is not None and kind != "url_citation":

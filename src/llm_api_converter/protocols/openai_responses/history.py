@@ -234,7 +234,7 @@ def _encode_assistant(message: Message, items: list[dict[str, Any]], facts: Fact
                 items.append(encode_message(run, ledger, complete=False))
                 run = []
             if isinstance(part, Text) and part.cache is not None:
-                ledger.drop(f"{part.at}.cache_control", "cache_control", "cache")
+                ledger.drop(part.cache.path(part.at), "cache_control", "cache")
             run.append(part)
             continue
         if run:
@@ -249,7 +249,7 @@ def _encode_own(part: Part, items: list[dict[str, Any]], facts: Facts, ledger: L
     """Anything but text, as an item."""
     cache = getattr(part, "cache", None)
     if cache is not None and not isinstance(part, ToolResult):
-        ledger.drop(f"{part.at}.cache_control", "cache_control", "cache")
+        ledger.drop(cache.path(part.at), "cache_control", "cache")
     match part:
         case Reasoning():
             _encode_reasoning(part, items, facts, ledger)
@@ -291,7 +291,7 @@ def _encode_reasoning(part: Reasoning, items: list[dict[str, Any]], facts: Facts
 def _encode_result(result: ToolResult, items: list[dict[str, Any]], facts: Facts, ledger: Ledger) -> None:
     """`function_call_output`, `custom_tool_call_output`, or a hosted tool's own item."""
     if result.cache is not None:
-        ledger.drop(f"{result.at}.cache_control", "cache_control", "cache")
+        ledger.drop(result.cache.path(result.at), "cache_control", "cache")
     if result.runs == "provider":
         item = own_item(result)
         if item is not None:

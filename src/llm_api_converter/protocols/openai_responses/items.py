@@ -148,11 +148,18 @@ def encode_message(parts: list[Text | Refusal], ledger: Ledger, *, complete: boo
     elif not complete and len(parts) == 1 and "id" not in item and "status" not in item and _is_plain(parts[0]):
         item["content"] = parts[0].text
     else:
-        item["content"] = [encode_output_part(part, ledger, complete=complete) for part in parts]
+        content = [encode_output_part(part, ledger, complete=complete) for part in parts]
+        # What has lost its citations is a text like any other: a list of parts wants an item with an id.
+        bare = not complete and len(content) == 1 and item.keys() <= _BARE and content[0].keys() == _TEXT and not content[0]["annotations"]
+        item["content"] = content[0]["text"] if bare else content
     own = parts[-1].extras.get(PROTOCOL) if parts[-1].extras else None
     if own and "message" in own:
         item.update(own["message"])
     return item
+
+
+_BARE = {"type", "role", "phase"}
+_TEXT = {"type", "annotations", "text"}
 
 
 def _is_plain(part: Text | Refusal) -> bool:

@@ -25,6 +25,7 @@ PATHS: Mapping[str, str] = {
     "max_tokens": "max_output_tokens",
     "parallel_tools": "parallel_tool_calls",
     "output": "text.format",
+    "output.schema": "text.format.schema",
     "verbosity": "text.verbosity",
     "cache_key": "prompt_cache_key",
     "reasoning.mode": "reasoning.effort",

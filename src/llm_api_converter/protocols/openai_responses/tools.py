@@ -191,7 +191,7 @@ def _namespace(tool: Tool, item: dict[str, Any], words: dict[str, Any]) -> dict[
 def _encode_provider(tool: ProviderTool, place: list[dict[str, Any]], facts: Facts, ledger: Ledger) -> None:
     """Our own declaration as it stood; a foreign one as the target's facts say."""
     if tool.cache is not None:
-        ledger.drop(f"{tool.at}.cache_control", "cache_control", "cache")
+        ledger.drop(tool.cache.path(tool.at), "cache_control", "cache")
     if tool.protocol == PROTOCOL:
         place.append({k: v for k, v in tool.body.items() if k != WORDING})
     elif tool.kind in facts.provider_tools:
@@ -216,7 +216,7 @@ def _encode_tool(tool: Tool, facts: Facts, ledger: Ledger) -> dict[str, Any]:
     if tool.deferred:
         item["defer_loading"] = True
     if tool.cache is not None:
-        ledger.drop(f"{tool.at}.cache_control", "cache_control", "cache")
+        ledger.drop(tool.cache.path(tool.at), "cache_control", "cache")
     item.update(unknown_extras(tool.extras, PROTOCOL, tool.at, ledger))
     return item
 
