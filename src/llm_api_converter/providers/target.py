@@ -60,6 +60,8 @@ class Target(Struct, frozen=True, kw_only=True):
     def fill(self, template: str) -> str:
         """A path with this model in it."""
         return template.replace("{model}", quote(self.model, safe="@"))
+    # The same model at the same provider in its other protocols, in the order they are tried where this one is not served.
+    others: tuple["Target", ...] = ()
 
 
 class Route(Struct, frozen=True, kw_only=True):

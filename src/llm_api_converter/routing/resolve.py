@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, NoReturn
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from ..config import Config, ModelConfig, ProviderConfig
@@ -140,9 +141,16 @@ class Resolver:
     def _target(
         self, provider: _Provider, model: str, client_protocol: str, configured: ModelConfig | None, weight: int
     ) -> Target:
+        config, spoken = provider.config, provider.entry.spoken(model)
+        if config.protocol is not None:
+            return self._spoken_to(provider, model, config.protocol, configured, weight)
+        protocol = client_protocol if client_protocol in spoken else spoken[0]
+        target = self._spoken_to(provider, model, protocol, configured, weight)
+        others = tuple(self._spoken_to(provider, model, other, configured, weight) for other in spoken if other != protocol)
+        return replace(target, others=others) if others else target
+
+    def _spoken_to(self, provider: _Provider, model: str, protocol: str, configured: ModelConfig | None, weight: int) -> Target:
         config, entry = provider.config, provider.entry
-        spoken = entry.spoken(model)
-        protocol = config.protocol or (client_protocol if client_protocol in spoken else spoken[0])
         resolved = self._facts(provider, protocol, model, configured)
         return Target(
             provider=provider.name,

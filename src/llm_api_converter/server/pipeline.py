@@ -2,7 +2,8 @@
 
 Tries: an upstream that refuses with 429 or 5xx, breaks or cannot be reached is asked again (`retry.attempts` more times, jittered,
 its `retry-after` honoured up to `retry.max_wait_s`) as long as the client has seen nothing but pings. A field an upstream calls
-unsupported, or state it calls invalid, costs one more try without it. Whatever is tried starts from the client's own request.
+unsupported, or state it calls invalid, costs one more try without it; a protocol that a provider turns out not to serve, one in its
+next. Whatever is tried starts from the client's own request.
 """
 
 import asyncio
@@ -141,15 +142,53 @@ async def _obtain(x: Exchange, head: Head) -> tuple[Call, UpstreamAnswer, bytes]
     assert x.route is not None
     failed: ApiError | None = None
     for target in x.route.targets:
-        x.target = target
         try:
-            return await _tried(x, head, target)
+            return await _spoken(x, head, target)
         except ApiError as error:
             failed = error
             if error.kind not in RETRYABLE:
                 break
     assert failed is not None
     raise failed
+
+
+async def _spoken(x: Exchange, head: Head, target: Target) -> tuple[Call, UpstreamAnswer, bytes]:
+    """Ask one target in the first protocol its provider serves: a path that is not there is no fault of the client's."""
+    missing: ApiError | None = None
+    served = x.runtime.lessons.served(target)
+    for tried, spoken in enumerate(served):
+        x.target = spoken
+        try:
+            got = await _tried(x, head, spoken)
+        except ApiError as error:
+            if len(served) > 1 and _no_such_path(error, spoken):
+                missing = missing or error
+                continue
+            if error.upstream is not None:
+                _learn_missing(x, served[:tried])
+            raise
+        _learn_missing(x, served[:tried])
+        return got
+    assert missing is not None
+    x.target = served[0]
+    raise missing
+
+
+def _no_such_path(error: ApiError, target: Target) -> bool:
+    """Does the upstream say that there is nothing at this path, rather than that there is no such model?"""
+    if error.upstream is None or error.upstream[0] not in (404, 405):
+        return False
+    said = error.upstream[1].lower()
+    return b"model" not in said and target.model.lower().encode() not in said
+
+
+def _learn_missing(x: Exchange, missing: list[Target]) -> None:
+    for target in missing:
+        x.runtime.lessons.learn_missing(target)
+        log.warning(
+            "protocol not served", request_id=x.request_id, provider=target.provider, upstream_protocol=target.protocol,
+            instead=x.target.protocol if x.target else None,
+        )
 
 
 async def _tried(x: Exchange, head: Head, target: Target) -> tuple[Call, UpstreamAnswer, bytes]:

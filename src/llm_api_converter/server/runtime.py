@@ -24,12 +24,13 @@ PING_AFTER_S = 10.0
 
 
 class Lessons:
-    """What upstreams have taught: fields a target refused. Bounded; forgotten at restart."""
+    """What upstreams have taught: fields a target refused, protocols a provider does not serve. Bounded; forgotten at restart."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_fields", "_missing")
 
     def __init__(self) -> None:
         self._fields: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._missing: set[tuple[str, str]] = set()  # (provider, protocol): no more than the settings name
 
     def refused(self, key: tuple[str, str, str]) -> tuple[str, ...]:
         """Fields of a (provider, protocol, model) to leave out."""
@@ -43,6 +44,16 @@ class Lessons:
         if len(self._fields) < 1000 or key in self._fields:
             self._fields[key] = (*known, field)
         return True
+
+    def served(self, target: Target) -> list[Target]:
+        """The target in the protocols its provider may serve, the likeliest first."""
+        if not target.others:
+            return [target]
+        return [x for x in (target, *target.others) if (x.provider, x.protocol) not in self._missing] or [target]
+
+    def learn_missing(self, target: Target) -> None:
+        """Its provider does not serve its protocol, and does serve another."""
+        self._missing.add((target.provider, target.protocol))
 
 
 class Runtime:
