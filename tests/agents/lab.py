@@ -4,6 +4,7 @@ The kit's scripts run one task through a client (create a file whose content is 
 asked of the fake travels inside the prompt, so it arrives through any gateway; every request the fake gets is one line of its log.
 """
 
+import base64
 import json
 import os
 import re
@@ -119,11 +120,11 @@ class Fake:
 
 
 @contextmanager
-def fake_model(folder: Path, *arguments: str, name: str = "fake") -> Iterator[Fake]:
-    """A strict fake: whatever a real provider would refuse is a 400."""
+def fake_model(folder: Path, *arguments: str, name: str = "fake", opts: str = "strict") -> Iterator[Fake]:
+    """A fake that is strict by default: whatever a real provider would refuse is a 400."""
     needs_kit()
     port, log, out = free_port(), folder / f"{name}.jsonl", folder / f"{name}.out"
-    command = [sys.executable, str(KIT / "fake/fake_model.py"), "--port", str(port), "--log", str(log), "--opts", "strict", *arguments]
+    command = [sys.executable, str(KIT / "fake/fake_model.py"), "--port", str(port), "--log", str(log), "--opts", opts, *arguments]
     with process(command, out) as child:
         fake = Fake(f"http://127.0.0.1:{port}", log)
         wait_for(f"{fake.url}/v1/models", child, out)
@@ -215,3 +216,27 @@ def run_script(
         capture_output=True, text=True, errors="replace", timeout=110, check=False,
     )
     return Run(done.returncode, done.stdout + done.stderr, fake.asked(mark), gateway.said(said))
+
+
+CONTENT = "héllo wörld ☃ 日本 \"quoted\" back\\slash \\n\ttab 😀 $HOME `x` 'q'\nline two\n"
+
+
+def prompt(file: Path, opts: str = "") -> str:
+    """A task as the fake understands it: create this file with CONTENT."""
+    content = base64.b64encode(CONTENT.encode()).decode()
+    return f"Create the file with the tools you have. [[task file={file} content={content} opts={opts}]]"
+
+
+def claude(gateway: Gateway, folder: Path, text: str, *arguments: str, version: str = "Claude Code", **environ: str) -> str:
+    """Claude Code as a user starts it, headless, in `folder` (its home is kept there between runs); what it printed."""
+    binary = program(version)
+    (folder / "home").mkdir(parents=True, exist_ok=True)
+    env = {
+        "PATH": os.environ["PATH"], "HOME": str(folder / "home"), "IS_SANDBOX": "1", "TERM": "dumb", "LANG": "C.UTF-8",
+        "ANTHROPIC_BASE_URL": gateway.url, "ANTHROPIC_API_KEY": gateway.key, "DISABLE_TELEMETRY": "1", "DISABLE_AUTOUPDATER": "1",
+        "DISABLE_ERROR_REPORTING": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", **environ,
+    }
+    command = [str(binary), "-p", text, "--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions", *arguments]
+    done = subprocess.run(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}\n--- gateway\n{gateway.said()[-3000:]}"
+    return done.stdout
