@@ -127,6 +127,16 @@ def test_only_a_chunk_of_nothing_but_usage_is_dropped(data: bytes, want: bytes) 
     assert Relay(Tap(), "text/event-stream", drop_usage=True).feed(data) == want
 
 
+def test_the_first_name_of_a_stream_is_replaced_and_only_that() -> None:
+    first, later = b'event: a\ndata: {"message":{"id":"m","model":"up","content":[]}}\n\n', b'data: {"text":"\\"model\\":\\"up\\"","model":"up"}\n\n'
+    ping = b"event: ping\ndata: {}\n\n"
+    whole = ping + first + later
+    want = ping + first.replace(b'"up"', b'"asked/\xc3\xa9"') + later
+    for size in (1, 7, len(whole)):
+        relay = Relay(Tap(), "text/event-stream", model="asked/é")
+        assert b"".join(relay.feed(whole[i:i + size]) for i in range(0, len(whole), size)) == want
+
+
 def test_the_tap_of_a_plain_answer_never_raises() -> None:
     def refuse(_: bytes) -> None:
         raise ApiError("upstream_failed", "no")

@@ -139,14 +139,15 @@ WHOLE: dict[str, Callable[[bytes], int]] = {"text/event-stream": whole_sse, "app
 class Relay:
     """One answer stream on its way through. `feed` gives the bytes to send on, `events` what the tap saw in them.
 
-    `drop_usage`: the gateway asked for a usage chunk the client did not want; it is taken out. A tap that fails stops reading;
-    `tap_error` keeps why, and the bytes go on.
+    `drop_usage`: the gateway asked for a usage chunk the client did not want; it is taken out. `model`: the name put in place of the
+    first one the stream gives. A tap that fails stops reading; `tap_error` keeps why, and the bytes go on.
     """
 
-    __slots__ = ("_decoder", "_drop_usage", "_held", "_whole", "events", "tap_error")
+    __slots__ = ("_decoder", "_drop_usage", "_held", "_model", "_whole", "events", "tap_error")
 
-    def __init__(self, decoder: StreamDecoder, stream_type: str, *, drop_usage: bool = False) -> None:
+    def __init__(self, decoder: StreamDecoder, stream_type: str, *, drop_usage: bool = False, model: str = "") -> None:
         self._decoder = decoder
+        self._model = model
         self._whole = WHOLE.get(stream_type.split(";")[0], whole_anything)
         self._drop_usage = drop_usage
         self._held = b""
@@ -162,6 +163,9 @@ class Relay:
             self._held = b""
         else:
             data, self._held = data[:cut], data[cut:]
+        if self._model and (found := _MODEL.search(data)):
+            data = data[:found.start(1)] + msgspec.json.encode(self._model) + data[found.end(1):]
+            self._model = ""
         return _without_usage_chunk(data) if self._drop_usage and data else data
 
     def finish(self) -> bytes:
@@ -177,6 +181,9 @@ class Relay:
         except Exception as error:  # a defect of the tap must not disturb a stream that the client can read
             self.tap_error = error
             return []
+
+
+_MODEL = re.compile(rb'"model"\s*:\s*("[^"\\]*"|null)')
 
 
 class _Choices(Struct):

@@ -17,7 +17,7 @@ from ..hub.restore import Restorer
 from ..hub.sealing import SealWriter
 from ..protocols.base import Answer, Codec, StreamDecoder, StreamEncoder, StreamForm
 from ..protocols.envelope import Reframer
-from ..protocols.relay import Relay, tap_response
+from ..protocols.relay import Relay, tap_response, with_model
 
 
 class Seen:
@@ -146,18 +146,22 @@ class Translated:
 
 
 class Relayed:
-    """The same protocol on both sides: the bytes go on, a tap reads along. `reframer`: where only the framing differs."""
+    """The same protocol on both sides: the bytes go on, a tap reads along.
 
-    __slots__ = ("_codec", "_form", "_reframer", "_relay", "_request_id", "seen")
+    `reframer`: where only the framing differs. `model`: the name the client asked for, where the upstream knows another.
+    """
+
+    __slots__ = ("_codec", "_form", "_model", "_reframer", "_relay", "_request_id", "seen")
 
     def __init__(
-        self, codec: Codec, form: StreamForm, request_id: str, *, drop_usage: bool, reframer: Reframer | None = None
+        self, codec: Codec, form: StreamForm, request_id: str, *, drop_usage: bool, reframer: Reframer | None = None, model: str = ""
     ) -> None:
+        self._model = model
         self._reframer = reframer
         self._codec = codec
         self._form = form
         self._request_id = request_id
-        self._relay = Relay(codec.stream_decoder(), form.stream_type, drop_usage=drop_usage)
+        self._relay = Relay(codec.stream_decoder(), form.stream_type, drop_usage=drop_usage, model=model)
         self.seen = Seen()
 
     @property
@@ -169,6 +173,8 @@ class Relayed:
         response = tap_response(self._codec.decode_response, body)
         if response is not None:
             self.seen.take_response(response)
+            if self._model and response.model:
+                return with_model(body, self._model)
         return body
 
     def plain_as_stream(self, body: bytes) -> bytes:

@@ -32,4 +32,5 @@ CODEC = Codec(
     encode_count=encode_count,
     encode_models=encode_models,
     encode_model=encode_model,
+    names_model_once=True,
 )
