@@ -37,6 +37,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     # Accepted MIME types; empty: any.
     image_types: tuple[str, ...] = ()
     document_types: tuple[str, ...] = ()
+    # Protocols besides the target's own whose file ids it takes.
+    file_realms: tuple[str, ...] = ()
     # Where media in a tool result may go: `native` inside the result, `none`: it moves to the user turn after the results.
     tool_result_media: Literal["native", "none"] = "native"
     # Schemes or prefixes of URLs the provider itself can read (gs://, s3://), besides http(s).

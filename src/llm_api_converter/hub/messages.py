@@ -145,6 +145,21 @@ class Media(Struct, frozen=True):
     at: str = ""
 
 
+def given_by(media: Media) -> str:
+    """How the media is given, for the words of a loss: a file id, a URL, ..."""
+    match media.source:
+        case FileRef(realm):
+            return f"a file id of {realm}"
+        case Url():
+            return "a URL"
+        case Inline():
+            return media.media_type or "data of an unknown type"
+        case PlainText():
+            return "plain text"
+        case _:
+            return "content parts"
+
+
 class Reasoning(Struct, frozen=True):
     """What the model thought. `summary`: a summary made for showing, not the raw chain. `redacted`: no readable text at all.
 

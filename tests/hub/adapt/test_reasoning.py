@@ -177,7 +177,7 @@ def test_reasoning_is_off_where_a_tool_turn_lacks_it(thought: Part, facts: dict[
     adapted, reports = run(request, **asked)
     assert adapted.request.reasoning is not None
     assert (adapted.request.reasoning.mode == "off") == off
-    assert (("reasoning", "reasoning", "approximated") in reports) == off
+    assert (("reasoning.budget_tokens", "reasoning", "approximated") in reports) == off
     if "reasoning_unsigned" not in facts:  # a new question begins a new loop: earlier calls do not matter
         later = replace(request, messages=(*request.messages, *turns(("assistant", "done"), ("user", "next"))))
         assert run(later, **asked)[0].request.reasoning == ReasoningAsk("on", budget_tokens=2000)

@@ -294,7 +294,7 @@ TO_UPSTREAM: list[tuple[Message, Facts, list[dict[str, Any]], list[tuple[str, st
     ),
     (
         Message("user", (result(Text("it broke"), is_error=True),)), Facts(), [{"role": "tool", "tool_call_id": "x", "content": "Error: it broke"}],
-        [(f"{M0}.is_error", "is_error", "approximated", "tools")],
+        [(M0, "is_error", "approximated", "tools")],
     ),
     (Message("user", (result(Text("error: no"), is_error=True),)), Facts(), [{"role": "tool", "tool_call_id": "x", "content": "error: no"}], []),
     (

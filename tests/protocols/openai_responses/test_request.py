@@ -292,9 +292,9 @@ def test_media_of_other_protocols() -> None:
         {"type": "input_file", "file_data": "data:text/plain;base64,aGk=", "filename": "document.txt"},
         {"type": "input_file", "file_data": "data:application/pdf;base64,JVBE", "filename": "document.pdf"},
     ]
-    assert body["input"][1]["output"][1] == {"type": "input_image", "image_url": "data:image/png;base64,iVBO"}
+    assert body["input"][1]["output"][2] == {"type": "input_image", "image_url": "data:image/png;base64,iVBO"}
     assert {(loss["path"], loss["class"]) for loss in losses} == {
-        ("c", "content"), ("d", "content"), ("e", "tools"), ("f.is_error", "tools"),
+        ("c", "content"), ("d", "content"), ("e", "tools"), ("f", "tools"),
     }
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ..facts import Facts
 from ..ledger import Ledger
-from ..messages import Media, Message, Part, PartList, PlainText, Text, ToolResult, Url
+from ..messages import FileRef, Media, Message, Part, PartList, PlainText, Text, ToolResult, Url
 from ..request import Request
 from .walk import MEDIA, RESULT_MEDIA, Notes, edited, is_client_result
 
@@ -22,9 +22,9 @@ def fit_media(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> R
 
     def edit(part: Part, message: Message) -> tuple[Part, ...] | None:
         if isinstance(part, Media):
-            return _fitted(part, facts, ledger, id(message) in last)
+            return _fitted(part, facts, ledger, notes.protocol, id(message) in last)
         if isinstance(part, ToolResult) and any(isinstance(inner, Media) for inner in part.parts):
-            return _fitted_result(part, facts, ledger)
+            return _fitted_result(part, facts, ledger, notes.protocol)
         return None
 
     messages = edited(request.messages, edit)
@@ -42,25 +42,25 @@ def _last_turn(messages: tuple[Message, ...]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _fitted_result(result: ToolResult, facts: Facts, ledger: Ledger) -> tuple[Part, ...] | None:
+def _fitted_result(result: ToolResult, facts: Facts, ledger: Ledger, protocol: str) -> tuple[Part, ...] | None:
     """A tool result with only the media the target takes."""
     parts: list[Part] = []
     changed = False
     for inner in result.parts:
-        instead = _fitted(inner, facts, ledger, False) if isinstance(inner, Media) else None
+        instead = _fitted(inner, facts, ledger, protocol, False) if isinstance(inner, Media) else None
         changed = changed or instead is not None
         parts.extend((inner,) if instead is None else instead)
     return (replace(result, parts=tuple(parts)),) if changed else None
 
 
-def _fitted(media: Media, facts: Facts, ledger: Ledger, wanted_now: bool) -> tuple[Part, ...] | None:
+def _fitted(media: Media, facts: Facts, ledger: Ledger, protocol: str, wanted_now: bool) -> tuple[Part, ...] | None:
     """What stands for a media part; None: itself."""
-    why = refusal(media, facts)
+    why = refusal(media, facts, protocol)
     if why is None:
         return None
     if isinstance(media.source, (PlainText, PartList)):
         ledger.approximate(media.at, media.kind, "content", "sent as text")
-        return _document_text(media, media.source, facts, ledger, wanted_now)
+        return _document_text(media, media.source, facts, ledger, protocol, wanted_now)
     if wanted_now:
         ledger.drop(media.at, media.kind, "content", why)
     else:
@@ -69,8 +69,8 @@ def _fitted(media: Media, facts: Facts, ledger: Ledger, wanted_now: bool) -> tup
     return (Text(f"[{media.kind}{name} left out: {why}]", cache=media.cache, at=media.at),)
 
 
-def refusal(media: Media, facts: Facts) -> str | None:
-    """Why the target cannot take this part; None where it can."""
+def refusal(media: Media, facts: Facts, protocol: str = "") -> str | None:
+    """Why the target cannot take this part; None where it can. File ids are left to the encoder where its protocol is not known."""
     accepted = {
         "image": facts.accepts_images,
         "document": facts.accepts_documents,
@@ -85,6 +85,8 @@ def refusal(media: Media, facts: Facts) -> str | None:
         return f"the model takes no {kind}"
     if isinstance(media.source, Url) and not _readable(media, media.source.url, facts):
         return "the provider does not fetch it from its URL"
+    if isinstance(media.source, FileRef) and protocol and media.source.realm not in (protocol, *facts.file_realms):
+        return f"its file id is one of {media.source.realm}, which the provider does not know"
     return None
 
 
@@ -98,7 +100,7 @@ def _readable(media: Media, url: str, facts: Facts) -> bool:
 
 
 def _document_text(
-    media: Media, source: PlainText | PartList, facts: Facts, ledger: Ledger, wanted_now: bool
+    media: Media, source: PlainText | PartList, facts: Facts, ledger: Ledger, protocol: str, wanted_now: bool
 ) -> tuple[Part, ...]:
     """A document given as text, as text: its title and context first."""
     head = "\n".join(line for line in (media.name and f"Document: {media.name}", media.context) if line)
@@ -107,7 +109,7 @@ def _document_text(
         return (Text(text, cache=media.cache, at=media.at),)
     parts: list[Part] = [Text(head, at=media.at)] if head else []
     for inner in source.parts:
-        instead = _fitted(inner, facts, ledger, wanted_now) if isinstance(inner, Media) else None
+        instead = _fitted(inner, facts, ledger, protocol, wanted_now) if isinstance(inner, Media) else None
         parts.extend((inner,) if instead is None else instead)
     if media.cache is not None and parts and isinstance(parts[-1], (Text, Media)):
         parts[-1] = replace(parts[-1], cache=media.cache)

@@ -88,36 +88,44 @@ def require_reasoning(request: Request, facts: Facts, ledger: Ledger, notes: Not
         return request
     if not facts.reasoning_can_disable or facts.reasoning_input == "none" or not reasoning_on(request, facts):
         return request
-    if not _lacking(request.messages, facts):
+    call = _lacking(request.messages, facts)
+    if call is None:
         return request
-    ledger.approximate(
-        request.path("reasoning"), "reasoning", "state", "turned off for this call: reasoning of earlier tool calls is missing"
-    )
     ask = request.reasoning
+    where = call.at if ask is None else _asked(request, ask) or call.at
+    ledger.approximate(where, "reasoning", "state", "turned off for this call: reasoning of earlier tool calls is missing")
     return replace(request, reasoning=ReasoningAsk(mode="off", show=ask.show if ask else None, extras=ask.extras if ask else None))
 
 
-def _lacking(messages: tuple[Message, ...], facts: Facts) -> bool:
-    """Is there a turn with calls whose reasoning the target would miss?"""
+def _asked(request: Request, ask: ReasoningAsk) -> str | None:
+    """The client's path of what it said about how much to reason; None where it said nothing."""
+    for field in ("budget_tokens", "effort", "mode"):
+        if getattr(ask, field) is not None:
+            return request.path(f"reasoning.{field}")
+    return None
+
+
+def _lacking(messages: tuple[Message, ...], facts: Facts) -> Part | None:
+    """The first call of a turn whose reasoning the target would miss."""
     if facts.reasoning_unsigned:
-        return any(_calls_without_reasoning(run) for run in _runs(messages))
+        return next((call for run in _runs(messages) if (call := _call_without_reasoning(run)) is not None), None)
     start = 0
     for index, message in enumerate(messages):
         if message.role == "user" and any(not is_client_result(part) for part in message.parts):
             start = index + 1
     runs = [run for run in _runs(messages[start:]) if any(is_client_call(part) for message in run for part in message.parts)]
-    return bool(runs) and _calls_without_reasoning(runs[0])
+    return _call_without_reasoning(runs[0]) if runs else None
 
 
-def _calls_without_reasoning(run: list[Message]) -> bool:
-    """Does a call come in this turn before any reasoning?"""
+def _call_without_reasoning(run: list[Message]) -> Part | None:
+    """The call that comes in this turn before any reasoning."""
     for message in run:
         for part in message.parts:
             if isinstance(part, Reasoning):
-                return False
+                return None
             if is_client_call(part):
-                return True
-    return False
+                return part
+    return None
 
 
 def strip_state(request: Request, ledger: Ledger) -> Request:

@@ -173,12 +173,27 @@ def fit_provider_tools(request: Request, facts: Facts, ledger: Ledger, notes: No
             ledger.approximate(tool.at, tool.kind, "tools", "sent as the target's own tool of this kind")
             tool = replace(tool, protocol=notes.protocol, body=dict(declared))
         tools.append(tool)
+    if any(tool.kind == "tool_search" for tool in request.tools if isinstance(tool, ProviderTool)) and not any(map(_finds, tools)):
+        tools = [_declared(tool, request, ledger) for tool in tools]
     if tools or request.tool_choice is None:
         return replace(request, tools=tuple(tools))
     # The choice is settled here: `declare_called` may declare tools that it does not speak of.
     if request.tool_choice.mode in ("any", "one"):
         ledger.drop(request.path("tool_choice"), "tool_choice", "tools", "no tool is left to choose")
     return replace(request, tools=(), tool_choice=None)
+
+
+def _finds(tool: Tool | ProviderTool) -> bool:
+    """Is this a tool search, of the provider or the client?"""
+    return _searches(tool) or (isinstance(tool, ProviderTool) and tool.kind == "tool_search")
+
+
+def _declared(tool: Tool | ProviderTool, request: Request, ledger: Ledger) -> Tool | ProviderTool:
+    """A deferred tool that nothing would find any more, declared like any other."""
+    if not isinstance(tool, Tool) or not tool.deferred:
+        return tool
+    ledger.emulate(request.tool_path(tool, "deferred"), "defer_loading", "tools", "declared at once: nothing is left to find it")
+    return replace(tool, deferred=False)
 
 
 def _foreign(tool: Tool | ProviderTool, notes: Notes) -> bool:

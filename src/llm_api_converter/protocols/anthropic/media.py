@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...hub.ledger import Ledger
-from ...hub.messages import FileRef, Inline, Media, Part, PartList, PlainText, Source, Url
+from ...hub.messages import FileRef, Inline, Media, Part, PartList, PlainText, Source, Url, given_by
 from ..fields import Fields
 from .marks import keep_nested, put_cache, put_extras, take_cache, with_wording, worded
 from .wire import PROTOCOL
@@ -67,7 +67,7 @@ def encode_media(media: Media, ledger: Ledger, blocks_of: BlocksOf) -> dict[str,
     if worded(media.extras, "search_result") and isinstance(media.source, PartList):
         return _encode_search_result(media, media.source, ledger, blocks_of)
     if media.kind not in ("image", "document"):
-        ledger.drop(at, media.kind, "content")
+        ledger.drop(at, media.kind, "content", f"Messages take no {media.kind}")
         return None
     source = _encode_source(media, ledger, blocks_of)
     if source is None:
@@ -120,19 +120,19 @@ def _encode_source(media: Media, ledger: Ledger, blocks_of: BlocksOf) -> dict[st
         case Url(url):
             if url.startswith(("http://", "https://")):
                 return {"type": "url", "url": url}
-            ledger.drop(at, "media_url", "content", "only http and https addresses can be fetched")
+            ledger.drop(at, "media_url", "content", "only http and https URLs can be fetched")
         case FileRef(realm, id):
             if realm == PROTOCOL:
                 return {"type": "file", "file_id": id}
-            ledger.drop(at, "file", "content", f"a file of {realm}")
+            ledger.drop(at, "file", "content", f"a file id of {realm}")
         case PlainText(text):
             if media.kind == "document":
                 return {"type": "text", "media_type": "text/plain", "data": text}
-            ledger.drop(at, media.kind, "content")
+            ledger.drop(at, media.kind, "content", f"no {media.kind} is given by {given_by(media)}")
         case PartList(parts):
             if media.kind == "document":
                 return {"type": "content", "content": blocks_of(parts)}
-            ledger.drop(at, media.kind, "content")
+            ledger.drop(at, media.kind, "content", f"no {media.kind} is given by {given_by(media)}")
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ...hub.errors import invalid
 from ...hub.ledger import Ledger, unknown_extras
-from ...hub.messages import Inline, Media, PartList, PlainText, Source, Text, Url
+from ...hub.messages import Inline, Media, PartList, PlainText, Source, Text, Url, given_by
 from ..base import Json
 from ..fields import Fields
 from .wire import PROTOCOL
@@ -250,9 +250,9 @@ def _encode_source(media: Media, left: Json, ledger: Ledger) -> Json | None:
             texts = _encode_texts(media, ledger)
             return {"content": texts} if texts else None
         case Url():
-            ledger.drop(at, kind, "content", "Converse fetches no URLs")
+            ledger.drop(at, kind, "content", f"Converse takes no {kind} given by a URL")
         case _:
-            ledger.drop(at, kind, "content", "Converse has no file of this kind")
+            ledger.drop(at, kind, "content", f"Converse takes no {kind} given by {given_by(media)}")
     return None
 
 

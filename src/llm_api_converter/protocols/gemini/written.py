@@ -226,7 +226,7 @@ class PartWriter:
                 typed: Json = {"mimeType": part.media_type} if part.media_type else {}
                 return {"fileData": {**typed, "fileUri": uri, **named}, **beside}
             case FileRef(realm=realm):
-                self.ledger.drop(part.at, "file_id", "content", f"a file uploaded to {realm}")
+                self.ledger.drop(part.at, "file_id", "content", f"a file id of {realm}")
             case PartList(parts):
                 return self._spelled_out(part, parts)
         return None

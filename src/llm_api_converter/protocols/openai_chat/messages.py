@@ -293,7 +293,7 @@ def _say_error(content: str | list[dict[str, Any]], at: str, ledger: Ledger) -> 
     text = content if isinstance(content, str) else next((x["text"] for x in content if x.get("type") == "text"), "")
     if "error" in text[:200].lower():
         return content
-    ledger.approximate(f"{at}.is_error" if at else "is_error", "is_error", "tools", "said in the text of the result")
+    ledger.approximate(at, "is_error", "tools", "said in the text of the result")
     if isinstance(content, str):
         return f"Error: {content}" if content else "Error"
     return [{"type": "text", "text": "Error:"}, *content]
@@ -330,8 +330,8 @@ def _encode_assistant(message: Message, facts: Facts, ledger: Ledger) -> dict[st
         out["content"] = _encode_content(tuple(content), facts, ledger)
     if reasoning:
         _encode_reasoning(reasoning, facts, out, ledger)
-    if not content and not calls and "audio" not in out and "refusal" not in out:
-        if message.parts and out.keys() == _EMPTY:
+    if not (out["content"] or calls or "audio" in out or "refusal" in out):
+        if message.parts and out.keys() == _EMPTY and not tokens:
             unknown_extras(message.extras, PROTOCOL, message.at, ledger)
             return None
         out["content"] = ""

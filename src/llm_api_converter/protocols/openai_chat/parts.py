@@ -26,6 +26,7 @@ from ...hub.messages import (
     Text,
     ToolReference,
     Url,
+    given_by,
 )
 from ..fields import Fields, type_name
 from .wire import FILE_REALMS, IMAGE_PREFIX, PROTOCOL
@@ -276,7 +277,7 @@ def _encode_media(part: Media, facts: Facts, ledger: Ledger) -> list[dict[str, A
         ledger.drop(part.at, "image_detail", "tuning")
     out = _encode_source(part)
     if out is None:
-        ledger.drop(part.at, part.kind, "content")
+        ledger.drop(part.at, part.kind, "content", f"a Chat request takes no {part.kind} given by {given_by(part)}")
         unknown_extras(part.extras, PROTOCOL, part.at, ledger)
         return []
     if part.name is not None and "file" not in out:

@@ -28,6 +28,7 @@ from ...hub.messages import (
     Text,
     ToolReference,
     Url,
+    given_by,
 )
 from ..fields import Fields, type_name
 from .wire import FILE_REALMS, PROTOCOL, WORDING, extras_of, put_own, worded
@@ -253,7 +254,7 @@ def _encode_media(part: Media, facts: Facts, ledger: Ledger) -> list[dict[str, A
     encode = MEDIA_OUT.get(part.kind)
     items = encode(part, facts, ledger) if encode else []
     if not items:
-        ledger.drop(part.at, part.kind, "content")
+        ledger.drop(part.at, part.kind, "content", f"a Responses request takes no {part.kind} given by {given_by(part)}")
         return []
     if part.context is not None:
         ledger.emulate(part.at, "document_context", "content", "sent as text before the document")
@@ -339,7 +340,8 @@ def encode_annotations(citations: tuple[Citation, ...], text: str, ledger: Ledge
     for number, citation in enumerate(citations):
         here = at or f"citations[{number}]"
         kind = worded(citation.extras).get("type")
-        own = unknown_extras(citation.extras, PROTOCOL, here, ledger)
+        # In a request the citation is named as a whole: its fields have other names there.
+        own = unknown_extras(citation.extras, PROTOCOL, here, Ledger() if at else ledger)
         if kind is not None and kind != "url_citation":
             out.append({"type": kind, **({"filename": citation.title} if citation.title is not None else {}), **own})
         elif citation.url is not None or kind is not None:

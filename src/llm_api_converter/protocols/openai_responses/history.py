@@ -299,12 +299,23 @@ def _encode_result(result: ToolResult, items: list[dict[str, Any]], facts: Facts
         elif not inside_call(result):
             drop_hosted(result, ledger)
         return
-    if result.is_error:
-        ledger.drop(f"{result.at}.is_error", "is_error", "tools")
     kind = "custom_tool_call_output" if result.custom else "function_call_output"
     output = encode_input_parts(list(result.parts), facts, ledger) if result.parts else ""
+    if result.is_error:
+        output = _say_error(output, result.at, ledger)
     item = {"type": kind, "call_id": result.call_id, "output": output}
     if result.extras:
         item.update(worded(result.extras))
         put_own(item, unknown_extras(result.extras, PROTOCOL, result.at, ledger))
     items.append(item)
+
+
+def _say_error(output: str | list[dict[str, Any]], at: str, ledger: Ledger) -> str | list[dict[str, Any]]:
+    """Outputs have no error flag: the text has to say it."""
+    text = output if isinstance(output, str) else next((x["text"] for x in output if x.get("type") == "input_text"), "")
+    if "error" in text[:200].lower():
+        return output
+    ledger.approximate(at, "is_error", "tools", "said in the text of the output")
+    if isinstance(output, str):
+        return f"Error: {output}" if output else "Error"
+    return [{"type": "input_text", "text": "Error:"}, *output]
