@@ -1,26 +1,36 @@
-"""The name of the model in answers that pass through: what the client asked for, where the upstream knows another name."""
+"""The name of the model in answers that pass through: the upstream's own; what the client asked for where it asks for thinking, for
+clients match thinking with the name of the model that wrote it.
+"""
 
 import json
 from typing import Any
 
 import pytest
 
-from tests.fakes import sse_reply
+from tests.fakes import Reply, sse_reply
 
 from .test_pipeline import ANTHROPIC_ANSWER, ANTHROPIC_ASK, case, json_reply, post
 
 pytestmark = pytest.mark.anyio
 
+THINKING = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2048}
 START = b'event: message_start\ndata: {"type":"message_start","message":%b}\n\n'
 STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 
 @pytest.mark.parametrize(("asked", "named"), [("m", "m"), ("up/claude-up", "up/claude-up"), ("claude-up", "claude-up-20260101")])
-async def test_anthropic(asked: str, named: str) -> None:
+async def test_answers_with_thinking(asked: str, named: str) -> None:
     answer: dict[str, Any] = {**ANTHROPIC_ANSWER, "model": "claude-up-20260101"}
     stream = sse_reply(START % json.dumps({**answer, "content": []}).encode(), STOP)
     async with case([json_reply(answer), stream], "anthropic") as (running, _, http):
-        _, raw, _ = await post(http, running.url + "/v1/messages", {**ANTHROPIC_ASK, "model": asked})
+        _, raw, _ = await post(http, running.url + "/v1/messages", {**ANTHROPIC_ASK, **THINKING, "model": asked})
         assert json.loads(raw) == {**answer, "model": named}
-        _, raw, _ = await post(http, running.url + "/v1/messages", {**ANTHROPIC_ASK, "model": asked, "stream": True})
+        _, raw, _ = await post(http, running.url + "/v1/messages", {**ANTHROPIC_ASK, **THINKING, "model": asked, "stream": True})
         assert json.loads(raw.split(b"data: ")[1].split(b"\n")[0])["message"]["model"] == named
+
+
+async def test_all_others_pass_untouched() -> None:
+    raw_answer = json.dumps({**ANTHROPIC_ANSWER, "model": "claude-up-20260101"}, indent=1).encode()
+    async with case([Reply([raw_answer])], "anthropic") as (running, _, http):
+        _, raw, _ = await post(http, running.url + "/v1/messages", ANTHROPIC_ASK)
+        assert raw == raw_answer

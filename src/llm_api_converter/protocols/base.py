@@ -154,7 +154,8 @@ class Codec(Struct, frozen=True, kw_only=True):
     # The envelope this form of the protocol travels in (`protocols.envelope`); "" for the protocol itself.
     envelope: str = ""
     # Its answers name the model in one place: a top-level `model`, and that of a stream's first event. There the passing answer of a
-    # renamed model gets the name the client asked for (Claude Code 2.1.197 takes thinking out of turns of another name).
+    # renamed model gets the name the client asked for, where thinking is involved (Claude Code 2.1.197 takes thinking out of turns
+    # of another name).
     names_model_once: bool = False
 
     @property

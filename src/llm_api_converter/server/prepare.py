@@ -99,8 +99,9 @@ def _relayed(x: Exchange, head: Head, target: Target) -> Call:
     path = target.path(operation, path)
     if x.match.array:
         path = path.partition("?")[0]
-    renamed = x.codec.names_model_once and x.codec.model_in_body and (head.model != target.model or up is not x.codec)
-    asked_name = x.model if renamed else ""
+    # Only where the client will match thinking with the model that wrote it; every other answer passes untouched.
+    matched = x.codec.names_model_once and x.codec.model_in_body and b'"thinking"' in x.body
+    asked_name = x.model if matched and (head.model != target.model or up is not x.codec) else ""
     back = Relayed(x.codec, x.form, x.request_id, drop_usage=drop_usage, reframer=reframer(up, x.codec), model=asked_name)
     return Call(target, up, path, body, headers, Ledger(), back)
 
