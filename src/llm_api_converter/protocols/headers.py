@@ -16,6 +16,9 @@ UP: Mapping[str, tuple[str, ...]] = {
     "bedrock_converse": ("x-amzn-bedrock-*",),
 }
 
+# What an upstream demands and a client may have left out (curl, a plain HTTP client).
+NEEDED: Mapping[str, Mapping[str, str]] = {"anthropic": {"anthropic-version": "2023-06-01"}}
+
 DOWN: Mapping[str, tuple[str, ...]] = {
     "anthropic": ("request-id", "anthropic-*", "retry-after"),
     "openai_chat": ("openai-*", "x-ratelimit-*", "retry-after", "retry-after-ms", "x-should-retry"),
@@ -40,6 +43,11 @@ PATHS: Mapping[str, Mapping[str, str]] = {
         "generate": "/model/{model}/converse", "stream": "/model/{model}/converse-stream", "count": "/model/{model}/count-tokens",
     },
 }
+
+
+def upward(protocol: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """The client's headers (lower-case names) that go to an upstream of its protocol, and what that upstream demands."""
+    return {**NEEDED.get(protocol, {}), **passing(UP[protocol], headers)}
 
 
 def passing(allowed: Iterable[str], headers: Mapping[str, str]) -> dict[str, str]:

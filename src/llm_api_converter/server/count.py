@@ -16,7 +16,7 @@ from ..hub.seal import SEAL_PREFIX
 from ..hub.sealing import open_seals
 from ..protocols import codec
 from ..protocols.base import Codec
-from ..protocols.headers import PATHS, UP, passing
+from ..protocols.headers import PATHS, upward
 from ..protocols.relay import parse, read_head, with_model
 from ..providers.auth import auth_headers
 from ..providers.target import Target
@@ -85,7 +85,7 @@ Sent = tuple[str, bytes, Mapping[str, str]]
 def _as_it_came(x: Exchange, target: Target) -> Sent:
     path = PATHS[target.protocol]["count"].replace("{model}", quote(target.model, safe=""))
     body = with_model(x.body, target.model) if x.codec.model_in_body and x.model != target.model else x.body
-    return path, body, passing(UP[target.protocol], {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()})
+    return path, body, upward(target.protocol, {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()})
 
 
 def _translated(x: Exchange, target: Target, up: Codec) -> Sent:

@@ -21,7 +21,7 @@ from ..hub.sealing import SealWriter, open_seals
 from ..protocols import codec
 from ..protocols.base import Answer, Codec
 from ..protocols.envelope import refit, reframer
-from ..protocols.headers import PATHS, UP, passing
+from ..protocols.headers import PATHS, upward
 from ..protocols.relay import Head, parse, with_model, with_usage_asked
 from ..providers.auth import auth_headers
 from ..providers.target import Target
@@ -77,7 +77,7 @@ def _relayed(x: Exchange, head: Head, target: Target) -> Call:
     up = codec(target.protocol, target.envelope)
     sent = {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}
     headers = call_headers(target, up, x.stream)
-    headers.update(passing(UP[up.around], sent))
+    headers.update(upward(up.around, sent))
     body = x.body
     x.mode = "verbatim"
     if up is not x.codec:

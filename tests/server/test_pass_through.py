@@ -34,3 +34,11 @@ async def test_all_others_pass_untouched() -> None:
     async with case([Reply([raw_answer])], "anthropic") as (running, _, http):
         _, raw, _ = await post(http, running.url + "/v1/messages", ANTHROPIC_ASK)
         assert raw == raw_answer
+
+
+async def test_the_version_a_plain_http_client_leaves_out() -> None:
+    async with case([json_reply(ANTHROPIC_ANSWER)], "anthropic") as (running, fake, http):
+        await post(http, running.url + "/v1/messages", ANTHROPIC_ASK)
+        await post(http, running.url + "/v1/messages", ANTHROPIC_ASK, **{"anthropic-version": "2026-10-21"})
+        await post(http, running.url + "/v1/messages/count_tokens", {k: v for k, v in ANTHROPIC_ASK.items() if k != "max_tokens"})
+        assert [x.headers["anthropic-version"] for x in fake.seen] == ["2023-06-01", "2026-10-21", "2023-06-01"]
