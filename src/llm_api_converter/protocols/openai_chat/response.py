@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ...hub.errors import ApiError
 from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Citation, Extras, Inline, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, Url
-from ...hub.response import Finish, Response
+from ...hub.response import Finish, Response, Usage
 from ..base import Answer
 from ..fields import Fields
 from .calls import encode_call, encode_extra_content
@@ -182,8 +182,9 @@ def encode_response(response: Response, answer: Answer, ledger: Ledger) -> bytes
         "created": answer.created_s if response.created_s is None else response.created_s, "model": answer.model,
         "choices": [choice],
     }  # fmt: skip
-    if response.usage is not None:
-        out["usage"] = encode_usage(response.usage)
+    usage = response.usage or estimated(answer)
+    if usage is not None:
+        out["usage"] = encode_usage(usage)
     tier = encode_tier(response.service_tier, "service_tier", ledger)
     if tier is not None:
         out["service_tier"] = tier
@@ -202,6 +203,11 @@ def _add(message: dict[str, Any], field: str, value: Any) -> None:
         message[field] = there + value
     else:
         message[field] = {**there, **value}
+
+
+def estimated(answer: Answer) -> Usage | None:
+    """Counts for an answer whose upstream gave none: clients watch their context by them. Nothing where nothing is known."""
+    return Usage(answer.input_estimate) if answer.input_estimate else None
 
 
 def choice_extras(finish: Finish, ledger: Ledger) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..base import Answer
 from .calls import encode_extra_content
 from .errors import stream_error
 from .parts import put_extras
-from .response import Written, accepts_token, answer_extras, choice_extras
+from .response import Written, accepts_token, answer_extras, choice_extras, estimated
 from .usage import encode_usage
 from .wire import PROTOCOL, encode_json, encode_tier
 
@@ -239,8 +239,9 @@ class ChatStreamEncoder:
             self._top["service_tier"] = word
 
     def _end(self, out: list[bytes]) -> None:
-        if self._answer.include_usage and self._usage is not None:
-            out.append(b"data: " + encode_json({**self._top, "choices": [], "usage": encode_usage(self._usage)}) + b"\n\n")
+        usage = (self._usage or estimated(self._answer)) if self._answer.include_usage else None
+        if usage is not None:
+            out.append(b"data: " + encode_json({**self._top, "choices": [], "usage": encode_usage(usage)}) + b"\n\n")
         out.append(DONE)
 
     def _chunk(

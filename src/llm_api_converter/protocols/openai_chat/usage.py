@@ -83,27 +83,31 @@ def decode_usage(raw: dict[str, Any]) -> Usage:
             completion += beyond
         elif beyond in (_count(asked, "audio_tokens"), (read or 0) + (write or 0)):
             prompt += beyond
+    # Some servers count more reasoning than output, and their total agrees with the output.
+    reasoning = reasoning if reasoning is None else min(reasoning, completion)
     return Usage(prompt, completion, read, write, None, reasoning, raw, PROTOCOL)
 
 
 def encode_usage(usage: Usage) -> dict[str, Any]:
     """OpenAI's counts; from an upstream of this protocol also whatever else it said."""
-    raw = usage.raw if usage.protocol == PROTOCOL and usage.raw else {}
-    out = dict(raw)
+    own = usage.protocol == PROTOCOL and usage.raw is not None
+    out = dict(usage.raw) if own and usage.raw else {}
     out["prompt_tokens"] = usage.input_total
     out["completion_tokens"] = usage.output_total
     out["total_tokens"] = usage.input_total + usage.output_total
     asked = {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write}
-    _merge_counts(out, "prompt_tokens_details", asked)
-    _merge_counts(out, "completion_tokens_details", {"reasoning_tokens": usage.reasoning})
+    _merge_counts(out, "prompt_tokens_details", asked, own)
+    _merge_counts(out, "completion_tokens_details", {"reasoning_tokens": usage.reasoning}, own)
     return out
 
 
-def _merge_counts(out: dict[str, Any], name: str, counts: dict[str, int | None]) -> None:
+def _merge_counts(out: dict[str, Any], name: str, counts: dict[str, int | None], own: bool) -> None:
+    """The parts of a total. `own`: what the server said of them stands as it is."""
     said = {k: v for k, v in counts.items() if v is not None}
     there = out.get(name)
     if said:
-        out[name] = {**there, **said} if isinstance(there, dict) else said
+        said = {**said, **there} if own and isinstance(there, dict) else {**there, **said} if isinstance(there, dict) else said
+        out[name] = said
     elif there is None:
         out.pop(name, None)
 
