@@ -74,7 +74,9 @@ def _mapping(keys: Iterable[Key], facts: Facts, taken: set[str]) -> dict[Key, st
         if key in sent:
             continue
         whole = key[1] if key[0] is None or facts.namespaces else f"{key[0]}__{key[1]}"
-        name = whole if fits(facts.tool_name_pattern, whole) and whole not in taken else _made(whole, key, facts, taken)
+        # As it is, else with a letter in front (some targets want names to begin with one), else made anew.
+        free = (x for x in (whole, f"t_{whole}") if x not in taken and fits(facts.tool_name_pattern, x))
+        name = next(free, None) or _made(whole, key, facts, taken)
         sent[key] = name
         taken.add(name)
     return {key: sent[key] for key in keys}
