@@ -27,6 +27,7 @@ from .sampling import fit_limits, fit_options, fit_sampling
 from .schemas import fit_schemas
 from .state import drop_foreign_state, require_reasoning, strip_state
 from .tools import (
+    declare_at_once,
     declare_called,
     fit_count,
     fit_custom,
@@ -53,6 +54,7 @@ STEPS: tuple[Step, ...] = (
     fit_output,
     fit_modalities,
     # Tools: which, under what names, and which of them must be called.
+    declare_at_once,
     fit_deferred,
     fit_custom,
     fit_strict,

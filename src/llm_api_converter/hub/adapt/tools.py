@@ -155,6 +155,16 @@ def fit_strict(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> 
     return replace(request, tools=tools)
 
 
+def declare_at_once(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
+    """Tools that stand in the conversation itself are declared like all others where the target knows no such thing: reported only."""
+    if not facts.tools_in_conversation:
+        for tool in request.tools:
+            item, inside, _ = tool.at.partition("].tools[")
+            if inside:
+                ledger.emulate(f"{item}]", "tools_in_conversation", "tools", "declared with the request, as if from its beginning")
+    return request
+
+
 def fit_provider_tools(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     """Another protocol's provider-run tool becomes the target's own of that kind; one it has not is left out, before anything is chosen
     among the tools. Without a known protocol it is left to the encoder.
