@@ -50,8 +50,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     custom_tools: bool = False
     namespaces: bool = False
     deferred_tools: bool = False
-    # May tools be declared in the middle of the conversation? False: they are declared with the request, as if from its beginning.
-    tools_in_conversation: bool = False
+    # May tools be declared by an item of the conversation, for what comes after it?
+    late_tools: bool = False
     # Does a tool definition take `strict`?
     strict_tools: bool = True
     # Full-match patterns for names and call ids; "" = anything.

@@ -18,7 +18,8 @@ class Tool(Struct, frozen=True):
     """A tool the client runs. `schema` is a JSON schema (None: none given).
 
     `custom`: input is raw text (OpenAI custom tools), `format` its grammar. `deferred`: declared, but to be loaded by tool search
-    only (Anthropic `defer_loading`). `namespace`: the OpenAI namespace it stands in, described by `namespace_description`.
+    only (Anthropic `defer_loading`). `namespace`: the OpenAI namespace it stands in, described by `namespace_description`. `since`: the
+    client's path of the item in the conversation that declares it; "" it is declared from the beginning.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Tool(Struct, frozen=True):
     namespace_description: str | None = None
     extras: Extras | None = None
     at: str = ""
+    since: str = ""
 
 
 class ProviderTool(Struct, frozen=True):

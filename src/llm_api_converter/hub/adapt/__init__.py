@@ -27,11 +27,11 @@ from .sampling import fit_limits, fit_options, fit_sampling
 from .schemas import fit_schemas
 from .state import drop_foreign_state, require_reasoning, strip_state
 from .tools import (
-    declare_at_once,
     declare_called,
     fit_count,
     fit_custom,
     fit_deferred,
+    fit_late,
     fit_provider_tools,
     fit_strict,
     without_tools,
@@ -54,8 +54,8 @@ STEPS: tuple[Step, ...] = (
     fit_output,
     fit_modalities,
     # Tools: which, under what names, and which of them must be called.
-    declare_at_once,
     fit_deferred,
+    fit_late,
     fit_custom,
     fit_strict,
     fit_provider_tools,

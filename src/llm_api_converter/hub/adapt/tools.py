@@ -95,6 +95,19 @@ def _reference_as_text(loaded: set[str], ledger: Ledger) -> Any:
     return edit
 
 
+def fit_late(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
+    """Tools declared in the middle of the conversation are declared from its beginning, where there is no other way."""
+    if facts.late_tools or not any(isinstance(tool, Tool) and tool.since for tool in request.tools):
+        return request
+    tools: list[Tool | ProviderTool] = []
+    for tool in request.tools:
+        if isinstance(tool, Tool) and tool.since:
+            ledger.emulate(tool.since, "additional_tools", "tools", "declared from the beginning")
+            tool = replace(tool, since="")
+        tools.append(tool)
+    return replace(request, tools=tuple(tools))
+
+
 def fit_custom(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
     """Custom tools (raw text input) become functions with one string property, where the target has none; so do their calls."""
     if facts.custom_tools:
@@ -153,16 +166,6 @@ def fit_strict(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> 
             ledger.drop(request.tool_path(tool, "strict"), "strict", "tuning", "the target checks no arguments against the schema")
     tools = tuple(replace(tool, strict=None) if isinstance(tool, Tool) else tool for tool in request.tools)
     return replace(request, tools=tools)
-
-
-def declare_at_once(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
-    """Tools that stand in the conversation itself are declared like all others where the target knows no such thing: reported only."""
-    if not facts.tools_in_conversation:
-        for tool in request.tools:
-            item, inside, _ = tool.at.partition("].tools[")
-            if inside:
-                ledger.emulate(f"{item}]", "tools_in_conversation", "tools", "declared with the request, as if from its beginning")
-    return request
 
 
 def fit_provider_tools(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:

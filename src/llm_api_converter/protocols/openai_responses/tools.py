@@ -59,6 +59,8 @@ def decode_tools(value: list[Any] | None, items: list[ToolItem]) -> tuple[Tool |
         known = {(x.namespace, x.name) for x in out if isinstance(x, Tool)} if searched else set()
         for i, tool in enumerate(found):
             read = _decode_tool(tool, f"{item.at}.tools[{i}]", {"found" if searched else "item": item.index})
+            if not searched:
+                read = [replace(x, since=item.at) if isinstance(x, Tool) else x for x in read]
             out.extend(x for x in read if not searched or (isinstance(x, Tool) and (x.namespace, x.name) not in known))
     return tuple(out)
 
