@@ -5,6 +5,7 @@ clients match thinking with the name of the model that wrote it.
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.fakes import Reply, sse_reply
@@ -42,3 +43,16 @@ async def test_the_version_a_plain_http_client_leaves_out() -> None:
         await post(http, running.url + "/v1/messages", ANTHROPIC_ASK, **{"anthropic-version": "2026-10-21"})
         await post(http, running.url + "/v1/messages/count_tokens", {k: v for k, v in ANTHROPIC_ASK.items() if k != "max_tokens"})
         assert [x.headers["anthropic-version"] for x in fake.seen] == ["2023-06-01", "2026-10-21", "2023-06-01"]
+
+
+async def test_gemini_as_an_array_passes_as_it_comes() -> None:
+    """Google's stream without `alt=sse` has the content type of a plain answer."""
+    part = {"candidates": [{"content": {"parts": [{"text": "hi"}], "role": "model"}, "index": 0}]}
+    last = {"candidates": [{"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": "STOP", "index": 0}]}
+    pieces = [b"[" + json.dumps(part).encode(), b"\n,\n" + json.dumps(last).encode(), b"\n]"]
+    async with upstream([Reply([pieces[0], 0.05, *pieces[1:]])]) as fake:
+        providers = {"up": {"type": "gemini", "base_url": fake.url, "api_key": "sk-upstream-1"}}
+        async with gateway(config(providers)) as running, aiohttp.ClientSession() as http:
+            status, raw, _ = await post(http, running.url + "/v1beta/models/up/gemini-2.5-pro:streamGenerateContent", {"contents": [{"parts": [{"text": "hi"}]}]})
+        assert (status, raw) == (200, b"".join(pieces))
+        assert fake.seen[0].path == "/v1beta/models/gemini-2.5-pro:streamGenerateContent"

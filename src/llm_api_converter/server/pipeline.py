@@ -238,7 +238,7 @@ async def _ask(x: Exchange, call: Call) -> tuple[Call, UpstreamAnswer, bytes]:
             body = await answer.read()
             is_stream = not is_json and body.startswith((b"data:", b"event:", b":"))
             first = call.path.stream_as_plain(body) if is_stream else call.path.plain(body)
-        elif is_json and call.up.stream_type.startswith("text/event-stream"):
+        elif is_json and call.up.stream_type.startswith("text/event-stream") and not (x.match.array and call.up is x.codec):
             first = call.path.plain_as_stream(await answer.read())
         else:
             first = await _first(call, answer)
