@@ -6,6 +6,8 @@ next. It speaks every protocol the gateway has, through the same codecs.
 
 import asyncio
 from collections.abc import Mapping
+from secrets import token_hex
+from time import time
 
 import msgspec
 
@@ -17,7 +19,7 @@ from ..hub.messages import Text
 from ..hub.request import Request
 from ..hub.response import Finish, Usage
 from ..protocols import codec
-from ..protocols.base import Answer, Codec
+from ..protocols.base import Answer, Codec, StreamForm
 from ..protocols.headers import PATHS
 
 MODEL = "demo"
@@ -61,7 +63,7 @@ class DemoClient:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], upstream: str) -> DemoAnswer:
         """Answer one call, as an upstream of that protocol would."""
-        path = url.removeprefix(BASE_URL)
+        path, _, query = url.removeprefix(BASE_URL).partition("?")
         protocol, stream = _asked(path)
         speaks = codec(protocol)
         try:
@@ -70,37 +72,44 @@ class DemoClient:
             refusal = speaks.encode_error(error, "demo")
             return DemoAnswer(refusal.status, "application/json", [refusal.body], 0)
         events = _events(request)
-        answer = Answer(model=MODEL, new_id=lambda prefix: f"{prefix}demo", include_usage=bool(request.stream_usage), request=request)
+        answer = Answer(
+            model=MODEL, new_id=lambda prefix: prefix + token_hex(12), created_s=int(time()), include_usage=bool(request.stream_usage),
+            input_estimate=_input_tokens(request), request=request,
+        )
         if not request.stream:
             return DemoAnswer(200, "application/json", [speaks.encode_response(fold(events), answer, Ledger())], 0)
-        return DemoAnswer(200, speaks.stream_type, _streamed(speaks, events, answer), self._word_delay_s)
+        form = speaks.array_stream if speaks.array_stream and "alt=sse" not in query else speaks
+        return DemoAnswer(200, form.stream_type, _streamed(form, events, answer), self._word_delay_s)
 
 
 def _asked(path: str) -> tuple[str, bool | None]:
     """Upstream path -> (protocol, whether a stream is asked for, None where the body says it)."""
     for protocol, paths in PATHS.items():
         for operation in ("generate", "stream"):
-            start, _, end = paths[operation].partition("{model}")
+            start, _, end = paths[operation].partition("?")[0].partition("{model}")
             if path.startswith(start) and path.endswith(end) and (end or path == start):
                 return protocol, None if paths["generate"] == paths["stream"] else operation == "stream"
     raise ApiError("not_found", f"the demo upstream does not know {path}")
 
 
-def _streamed(speaks: Codec, events: list[Event], answer: Answer) -> list[bytes]:
-    encoder = speaks.stream_encoder(answer, Ledger())
+def _streamed(form: Codec | StreamForm, events: list[Event], answer: Answer) -> list[bytes]:
+    encoder = form.stream_encoder(answer, Ledger())
     return [piece for event in events if (piece := encoder.encode([event]))]
 
 
 def _events(request: Request) -> list[Event]:
     text = _text(request)
     words = text.split(" ")
-    asked = sum(len(_words(x.parts)) for x in request.messages)
-    usage = Usage(input_total=max(1, asked // 4), output_total=len(words))
+    usage = Usage(input_total=_input_tokens(request), output_total=len(words))
     return [
-        Begin("demo", MODEL), Open(0, Text("")),
+        Begin("", MODEL), Open(0, Text("")),
         *(Delta(0, word if i == 0 else " " + word) for i, word in enumerate(words)),
         Close(0), UsageSeen(usage), Finished(Finish("stop")), End(),
     ]
+
+
+def _input_tokens(request: Request) -> int:
+    return max(1, sum(len(_words(x.parts)) for x in request.messages) // 4)
 
 
 def _text(request: Request) -> str:
