@@ -124,17 +124,18 @@ def _settle_heap() -> None:
 def _banner(config: Config, key_file: Path | None) -> None:
     host = config.server.host if config.server.host not in ("0.0.0.0", "::") else "127.0.0.1"
     base = f"http://{host}:{config.server.port}"
-    names = ", ".join(config.providers) or "demo"
-    lines = [f"LLM API Converter listens on {base}", f"  providers   {names}"]
     if key_file is not None:
-        lines.append(f"  API key     in {key_file}")
+        said, key = f"in {key_file}", f"$(cat {key_file})"
     elif config.auth.require_api_key:
-        lines.append("  API key     MASTER_API_KEY of the settings")
+        said, key = "the master key of the settings", "..."
     else:
-        lines.append("  API key     none needed (auth.require_api_key is off)")
-    lines += [
-        f"  Claude Code ANTHROPIC_BASE_URL={base} ANTHROPIC_API_KEY=<the key> claude",
-        f"  OpenAI SDK  base_url={base}/v1",
+        said, key = "none needed (auth.require_api_key is off)", "any"
+    lines = [
+        f"LLM API Converter listens on {base}",
+        f"  providers   {', '.join(config.providers)}",
+        f"  API key     {said}",
+        f"  Claude Code ANTHROPIC_BASE_URL={base} ANTHROPIC_API_KEY={key} claude",
+        f"  OpenAI SDK  OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY={key}",
         *(f"  note        {note}" for note in config.notes),
     ]
     print("\n".join(lines), file=sys.stderr, flush=True)
