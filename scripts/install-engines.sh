@@ -1,20 +1,42 @@
 #!/bin/sh
-# Installs what `make test-all` drives: nginx and wrk from Debian, and the real clients where their kit lies beside the project.
+# Installs what `make test-all` drives: the real clients, where their kit lies beside the project. Needs Debian, or node and npm.
+# What cannot be had is named here, and the tests that need it are skipped by name. Into CLIENTS_HOME (~/.cache/gateway-clients).
 set -eu
-need=""
-command -v nginx >/dev/null 2>&1 || need="$need nginx-light"
-command -v wrk >/dev/null 2>&1 || need="$need wrk"
-if [ -n "$need" ]; then
-    if command -v apt-get >/dev/null 2>&1; then
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $need
-    else
-        echo "missing:$need (install them by hand; the tests that need them are skipped by name)" >&2
-    fi
-fi
 kit="$(dirname "$0")/../../shared/clients/install.sh"
-if [ -f "$kit" ] && command -v npm >/dev/null 2>&1; then
-    bash "$kit"
+clients="${CLIENTS_HOME:-$HOME/.cache/gateway-clients}"
+
+if [ ! -f "$kit" ]; then
+    echo "shared/clients is not beside the project: tests with real clients are skipped by name" >&2
+    exit 0
+fi
+if ! command -v npm >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm
+fi
+if ! command -v npm >/dev/null 2>&1; then
+    echo "npm is missing: tests with real clients are skipped by name" >&2
+    exit 0
+fi
+
+# npm takes the newest version that admits this node; the newest of all runs on it as well, and is what most users have.
+latest() {
+    mkdir -p "$clients/npm/claude_latest"
+    cd "$clients/npm/claude_latest"
+    [ -f package.json ] || echo '{"private":true}' > package.json
+    npm install --no-audit --no-fund --loglevel=error @anthropic-ai/claude-code@latest
+}
+
+complete() {
+    for found in npm/claude/node_modules npm/codex/node_modules npm/gemini/node_modules npm/sdks/node_modules venvs/sdks/bin/python; do
+        [ -e "$clients/$found" ] || return 1
+    done
+}
+
+if complete && [ -z "${RENEW:-}" ]; then
+    echo "the clients in $clients are used as they are; RENEW=1 renews them" >&2
 else
-    echo "the kit of real clients or npm is missing; their tests are skipped by name" >&2
+    bash "$kit"
+fi
+if [ ! -d "$clients/npm/claude_latest/node_modules" ] || [ -n "${RENEW:-}" ]; then
+    (latest)
 fi
