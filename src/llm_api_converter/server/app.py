@@ -18,6 +18,7 @@ from ..observe.metrics import Metrics
 from ..protocols import codec
 from ..protocols.base import WireError
 from ..upstream.client import Client
+from .compact import compact
 from .count import count
 from .embed import embed
 from .exchange import Exchange
@@ -74,6 +75,8 @@ class Gateway:
 
     async def _serve(self, x: Exchange, scope: Scope, receive: Receive) -> None:
         operation, method = x.match.operation, scope["method"]
+        if operation == "stored":
+            raise ApiError("not_found", "this gateway keeps no responses yet (`responses.keep` is not built): send the whole conversation")
         if operation == "unknown":
             raise ApiError("not_found", f"no such path: {method} {scope['path']}")
         if method != x.match.method and not (method == "HEAD" and x.match.method == "GET"):
@@ -84,6 +87,8 @@ class Gateway:
             await generate(x, receive)
         elif operation == "count":
             await count(x, receive)
+        elif operation == "compact":
+            await compact(x, receive)
         elif operation == "embed":
             await embed(x, receive)
         elif operation == "models":
@@ -118,7 +123,7 @@ class Gateway:
                 return
 
 
-_RECORDED = frozenset({"generate", "count", "embed", "models", "model", "capabilities", "explain", "unknown"})
+_RECORDED = frozenset({"generate", "count", "compact", "stored", "embed", "models", "model", "capabilities", "explain", "unknown"})
 
 
 def build(config: Config, *, master_key: str, seal_keys: tuple[SealKey, ...], metrics: Metrics | None = None) -> Gateway:

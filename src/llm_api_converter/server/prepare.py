@@ -128,6 +128,8 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
     if request.choices is not None and request.choices > 1 and target.protocol != x.codec.name:
         path = request.path("choices")
         raise ApiError("invalid", f"{path}: more than one answer can be asked only of an upstream that speaks your own protocol", path=path)
+    if target.protocol != x.codec.name:
+        _refuse_kept(x, request)
     ledger = x.base_ledger.copy()
     x.mode = "translated"
     up = codec(target.protocol, target.envelope)
@@ -180,3 +182,16 @@ def reject_losses(x: Exchange, ledger: Ledger) -> None:
 def _named(loss: Loss) -> str:
     text = f"{loss.path} ({loss.feature})"
     return f"{text}: {loss.detail}" if loss.detail else text
+
+
+def _refuse_kept(x: Exchange, request: Request) -> None:
+    """Raise a 400 for a conversation that only an upstream of the client's own protocol could have kept."""
+    own = (request.extras or {}).get(x.codec.name, {})
+    for field in x.codec.kept_upstream:
+        if own.get(field) is not None:
+            raise ApiError(
+                "invalid",
+                f"{field}: the model `{x.model}` is reached by another protocol, whose upstreams keep no conversations, and this gateway "
+                "keeps none yet (`responses.keep` is not built): send the whole conversation in `input`",
+                path=field,
+            )

@@ -10,7 +10,8 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 Operation = Literal[
-    "generate", "count", "embed", "models", "model", "capabilities", "explain", "health", "ready", "metrics", "sink", "head", "unknown",
+    "generate", "count", "compact", "stored", "embed", "models", "model", "capabilities", "explain", "health", "ready", "metrics",
+    "sink", "head", "unknown",
 ]
 
 
@@ -37,6 +38,7 @@ EXACT: dict[str, Match] = {
     "/embeddings": Match("openai_chat", "embed", "POST"),
     "/v1/responses": Match("openai_responses", "generate", "POST"),
     "/responses": Match("openai_responses", "generate", "POST"),
+    "/v1/responses/compact": Match("openai_responses", "compact", "POST"),
     "/v1/responses/input_tokens": Match("openai_responses", "count", "POST"),
     "/openai/v1/chat/completions": Match("openai_chat", "generate", "POST"),
     "/openai/v1/responses": Match("openai_responses", "generate", "POST"),
@@ -55,7 +57,8 @@ EXACT: dict[str, Match] = {
     "/": Match("openai_chat", "head", "GET"),
 }
 PREFIXES: tuple[tuple[str, Match], ...] = (
-    ("/v1/models/", Match("openai_chat", "model", "GET")), ("/v1beta/models/", Match("gemini", "model", "GET")),
+    ("/v1/responses/", Match("openai_responses", "stored", "")), ("/v1/models/", Match("openai_chat", "model", "GET")),
+    ("/v1beta/models/", Match("gemini", "model", "GET")),
 )
 LOOKS: tuple[tuple[str, str], ...] = (
     ("/v1/messages", "anthropic"), ("/v1beta/", "gemini"), ("/model/", "bedrock_converse"), ("/v1/responses", "openai_responses"),

@@ -1,0 +1,58 @@
+"""`POST /v1/responses/compact`: an operation of one protocol, relayed to upstreams that speak it and refused by name elsewhere."""
+
+from time import monotonic
+
+import msgspec
+from msgspec.structs import replace
+
+from ..hub.adapt import adapt
+from ..hub.errors import ApiError
+from ..hub.ledger import Ledger
+from ..hub.seal import SEAL_PREFIX
+from ..protocols.headers import DOWN, UP, passing
+from ..protocols.relay import with_model
+from ..providers.auth import auth_headers
+from ..providers.target import Target
+from .exchange import Exchange
+from .http import Departure, Receive, read_body
+from .pipeline import read_call
+from .prepare import decoded
+
+PATH = "/responses/compact"
+ANSWERS_ONLY = ("stream", "store", "include", "max_output_tokens", "tool_choice", "parallel_tool_calls")
+"""What a request for an answer has and one for a compaction has not."""
+
+
+async def compact(x: Exchange, receive: Receive) -> None:
+    """Answer one request for a compaction."""
+    x.caller = x.runtime.authenticate(x.headers, x.query)
+    x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
+    async with Departure(receive):
+        head = read_call(x)
+        x.route = x.runtime.resolver.resolve(x.model, x.codec.name)
+        target = next((t for t in x.route.targets if t.protocol == x.codec.name), None)
+        if target is None:
+            raise ApiError("unsupported", f"the model `{x.model}` is not reached by a protocol that compacts conversations", path="model")
+        x.target = target
+        x.mode = "translated" if SEAL_PREFIX in x.body else "verbatim"
+        body = _without_seals(x, target) if x.mode == "translated" else x.body
+        if head.model != target.model and x.mode == "verbatim":
+            body = with_model(body, target.model)
+        headers = {"content-type": "application/json", "accept-encoding": "identity", **target.headers, **auth_headers(target)}
+        headers.update(passing(UP[target.protocol], {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}))
+        x.sent_s = monotonic()
+        answer = await x.runtime.post(target, target.base_url + PATH, body, headers)
+        got = await answer.read()
+    if answer.status >= 400:
+        raise x.codec.decode_error(answer.status, answer.headers, got)
+    out = [(k.encode(), v.encode("latin-1")) for k, v in passing(DOWN[target.protocol], answer.headers).items()]
+    out += [(b"content-type", b"application/json"), (b"x-request-id", x.request_id.encode())]
+    await x.responder.whole(200, out, got)
+
+
+def _without_seals(x: Exchange, target: Target) -> bytes:
+    """The body with our seals opened, and what they hold of other upstreams left out."""
+    ledger = x.base_ledger.copy()
+    adapted = adapt(replace(decoded(x), model=target.model), target.facts, ledger, target.protocol)
+    body = x.codec.encode_request(adapted.request, target.facts, Ledger()).body
+    return msgspec.json.encode({k: v for k, v in body.items() if k not in ANSWERS_ONLY})
