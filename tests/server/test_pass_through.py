@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.fakes import Reply, sse_reply
+from tests.fakes import Reply, config, gateway, sse_reply, upstream
 
 from .test_pipeline import ANTHROPIC_ANSWER, ANTHROPIC_ASK, case, json_reply, post
 
