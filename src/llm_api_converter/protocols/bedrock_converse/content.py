@@ -68,7 +68,7 @@ def decode_content(blocks: list[Any], path: str) -> tuple[Part, ...]:
 def _mark_last(parts: list[Part], value: Any, at: str) -> bool:
     """Put a cache point on the part before it; False where it says more than a `CacheMark` can."""
     mark, last = decode_cache_point(value, at), parts[-1]
-    if mark is None or isinstance(last, Refusal | ToolReference) or last.cache is not None:
+    if mark is None or isinstance(last, (Refusal, ToolReference)) or last.cache is not None:
         return False
     parts[-1] = replace(last, cache=mark)
     return True
@@ -258,7 +258,7 @@ class ContentEncoder:
             block = self.block(part)
             if block is not None:
                 out.append(block)
-            if not isinstance(part, Refusal | ToolReference) and part.cache is not None:
+            if not isinstance(part, (Refusal, ToolReference)) and part.cache is not None:
                 self.cache_point(part.cache, part.at, out)
 
     def cache_point(self, mark: CacheMark, at: str, out: list[Json]) -> None:
@@ -368,7 +368,7 @@ class ContentEncoder:
                 block = self.block(part)
             if block is not None:
                 content.append(block)
-            if not isinstance(part, Refusal | ToolReference) and part.cache is not None:
+            if not isinstance(part, (Refusal, ToolReference)) and part.cache is not None:
                 self.ledger.drop(part.cache.path(part.at), "cache_control", "cache", "no cache points inside a tool result")
         return content
 

@@ -169,7 +169,7 @@ def format_of(media: Media) -> str | None:
     mime = media.media_type.partition(";")[0].strip().lower() if media.media_type else None
     if mime:
         return table.get(mime) or _alias(mime, media.kind)
-    if isinstance(media.source, PlainText | PartList):
+    if isinstance(media.source, (PlainText, PartList)):
         return None
     ending = (media.name or "").rpartition(".")[2].lower()
     if ending in FORMATS[media.kind]:

@@ -132,10 +132,10 @@ class StreamEncoder:
                 self._held = []
             case _:
                 self._whole(part, out)
-        if isinstance(part, Text | Reasoning | ToolCall | Media):
+        if isinstance(part, (Text, Reasoning, ToolCall, Media)):
             for token in part.tokens:
                 self._attach(token, out)
-        if isinstance(part, Text | Reasoning | Refusal) and part.extras:
+        if isinstance(part, (Text, Reasoning, Refusal)) and part.extras:
             self._attach(part.extras, out)
 
     def _begin(self, shape: tuple[bytes, bytes], text: str, out: list[bytes]) -> None:

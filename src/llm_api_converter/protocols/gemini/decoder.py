@@ -258,7 +258,7 @@ class GeminiStreamDecoder:
             return
         assert self._ids is not None
         part = decode_part(raw, "", self._ids, str(self._index + 1))
-        if isinstance(part, Text | Reasoning):
+        if isinstance(part, (Text, Reasoning)):
             if part.text or part.tokens or part.extras:
                 self._odd_text(part, out)
             return

@@ -101,7 +101,7 @@ class GeminiStreamEncoder:
 
     def _open(self, part: Part, out: list[bytes]) -> None:
         """Text and thoughts stream; everything else waits for its `Close`."""
-        if isinstance(part, Text | Reasoning | Refusal):
+        if isinstance(part, (Text, Reasoning, Refusal)):
             self._streams = self._start + (_THOUGHT if isinstance(part, Reasoning) else _PLAIN)
             self._close = b"}" + self._tail
             if part.extras:
@@ -158,7 +158,7 @@ class GeminiArrayEncoder:
         """The elements of these events, and the end of the array after the last."""
         frames = self._encoder.encode(events).split(b"\x1e")
         out = self._writer.write(frame for frame in frames if frame)
-        return out + self._writer.close() if events and isinstance(events[-1], End | Failed) else out
+        return out + self._writer.close() if events and isinstance(events[-1], (End, Failed)) else out
 
     def ping(self) -> bytes:
         """White space, which JSON allows anywhere."""

@@ -143,7 +143,7 @@ def _fields(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {}
     inner = value.get("error")
-    if isinstance(inner, dict | list) or (isinstance(inner, str) and "message" not in value):
+    if isinstance(inner, (dict, list)) or (isinstance(inner, str) and "message" not in value):
         return _fields(inner)
     return value
 

@@ -325,7 +325,7 @@ def _encode_assistant(message: Message, facts: Facts, ledger: Ledger) -> dict[st
             case Native(protocol=owner) if owner == PROTOCOL:
                 content.append(part)
             case _:
-                ledger.drop(part.at, part.kind if isinstance(part, Media | Native) else "tool_reference", "content")
+                ledger.drop(part.at, part.kind if isinstance(part, (Media, Native)) else "tool_reference", "content")
     if content:
         out["content"] = _encode_content(tuple(content), facts, ledger)
     if reasoning:

@@ -310,7 +310,7 @@ def _encode_document(part: Media, facts: Facts, ledger: Ledger) -> list[dict[str
             return []
     if part.name is not None:
         item["filename"] = part.name
-    elif isinstance(part.source, Inline | PlainText) and not worded(part.extras).get("bare"):
+    elif isinstance(part.source, (Inline, PlainText)) and not worded(part.extras).get("bare"):
         # OpenAI refuses file data without a name.
         default = "text/plain" if isinstance(part.source, PlainText) else "application/pdf"
         item["filename"] = f"document.{TYPE_NAMES.get(part.media_type or default, 'bin')}"

@@ -185,7 +185,7 @@ def _encode_message(message: Message, items: list[dict[str, Any]], facts: Facts,
         elif isinstance(part, Native) and part.protocol == PROTOCOL and _is_item(part):
             _flush(message, run, items, facts, ledger)
             items.append(part.body)
-        elif isinstance(part, ToolCall | Reasoning):
+        elif isinstance(part, (ToolCall, Reasoning)):
             _flush(message, run, items, facts, ledger)
             _encode_own(part, items, facts, ledger)
         else:
@@ -229,7 +229,7 @@ def _encode_assistant(message: Message, items: list[dict[str, Any]], facts: Fact
         ledger.drop(f"{message.at}.name", "name", "tuning")
     run: list[Text | Refusal] = []
     for part in message.parts:
-        if isinstance(part, Text | Refusal):
+        if isinstance(part, (Text, Refusal)):
             if run and message_id(run[-1]) != message_id(part):
                 items.append(encode_message(run, ledger, complete=False))
                 run = []

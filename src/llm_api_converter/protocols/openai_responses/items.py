@@ -63,7 +63,7 @@ def decode_message(f: Fields) -> list[Part]:
 
 
 def _with_late_fields(part: Part, status: Any, rest: dict[str, Any]) -> Part:
-    if not isinstance(part, Text | Refusal):
+    if not isinstance(part, (Text, Refusal)):
         return part
     words, own = worded(part.extras), (part.extras or {}).get(PROTOCOL) or {}
     if status is not None:
@@ -130,7 +130,7 @@ ITEMS_IN = {
 
 def message_id(part: Part) -> str | None:
     """The id of the message item a Text or Refusal stood in."""
-    if not isinstance(part, Text | Refusal):
+    if not isinstance(part, (Text, Refusal)):
         return None
     item_id: str | None = worded(part.extras).get("id")
     return item_id

@@ -59,7 +59,7 @@ class Writer:
 def joins(group: Group, part: Part) -> bool:
     """Does the part belong to the item that is being made?"""
     if group.kind == "message":
-        return isinstance(part, Text | Refusal) and message_id(part) == message_id(group.parts[0])
+        return isinstance(part, (Text, Refusal)) and message_id(part) == message_id(group.parts[0])
     call = group.parts[0]
     return isinstance(call, ToolCall) and call.runs == "provider" and isinstance(part, ToolResult) and part.call_id == call.id
 
@@ -91,7 +91,7 @@ def encode_group(group: Group, ledger: Ledger, *, cut: bool) -> dict[str, Any] |
     first = group.parts[0]
     match first:
         case Text() | Refusal():
-            texts = [part for part in group.parts if isinstance(part, Text | Refusal)]
+            texts = [part for part in group.parts if isinstance(part, (Text, Refusal))]
             message = encode_message(texts, ledger, complete=True)
             return {"id": group.id, "status": status, **message}
         case Reasoning():
