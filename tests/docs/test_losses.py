@@ -41,6 +41,7 @@ SIDES = {"requests": losses.requests, "answers": losses.answers}
 
 # Fields no feature of its own stands for.
 BOOKKEEPING = {
+    "since": "the client's path of the item that declares a tool late; reported as additional_tools",
     "at": "the client's path, for errors and reports",
     "spelled": "a wording that means nothing elsewhere",
     "origin": "whose reasoning it is, for adapt",
