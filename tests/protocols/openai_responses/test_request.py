@@ -26,6 +26,7 @@ from llm_api_converter.hub.messages import (
     Url,
 )
 from llm_api_converter.hub.request import ProviderTool, ReasoningAsk, Request, Sampling, Tool, ToolChoice
+from llm_api_converter.protocols import codec
 from tests.protocols.openai_responses.sdk import CODEC
 
 REALM = "wire.openai_responses"
@@ -425,8 +426,17 @@ def test_unsigned_reasoning_goes_where_it_is_taken() -> None:
 
 
 def test_a_grammar_in_chats_spelling() -> None:
-    tool = Tool("t", custom=True, format={"type": "grammar", "grammar": {"syntax": "lark", "definition": "d"}})
-    assert encode(Request("m", (), (tool,)))[0]["tools"][0]["format"] == {"type": "grammar", "syntax": "lark", "definition": "d"}
+    grammar = {"syntax": "lark", "definition": "d"}
+    flat = {"type": "custom", "name": "t", "format": {"type": "grammar", **grammar}}
+    nested = {"type": "custom", "custom": {"name": "t", "format": {"type": "grammar", "grammar": grammar}}}
+    chat = codec("openai_chat")
+
+    asked = chat.decode_request({"model": "m", "messages": [], "tools": [nested]})
+    assert encode(asked)[0]["tools"] == [flat]
+    assert chat.encode_request(decode(tools=[flat]), Facts(), Ledger()).body["tools"] == [nested]
+    assert chat.encode_request(asked, Facts(), Ledger()).body["tools"] == [nested]
+    text = {"type": "custom", "custom": {"name": "t", "format": {"type": "text"}}}
+    assert chat.encode_request(chat.decode_request({"model": "m", "messages": [], "tools": [text]}), Facts(), Ledger()).body["tools"] == [text]
 
 
 def test_counts_ask_only_for_what_counts() -> None:

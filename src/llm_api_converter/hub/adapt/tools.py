@@ -148,10 +148,8 @@ def _wrapped(tool: Tool | ProviderTool, ledger: Ledger, notes: Notes) -> Tool | 
 
 
 def _format_words(format_: dict[str, Any]) -> str:
-    """The grammar of a custom tool, in words a model can follow. OpenAI nests it in Chat and not in Responses."""
-    nested = format_.get("grammar")
-    grammar = nested if isinstance(nested, dict) else format_
-    syntax, definition = grammar.get("syntax"), grammar.get("definition")
+    """The grammar of a custom tool, in words a model can follow."""
+    syntax, definition = format_.get("syntax"), format_.get("definition")
     if isinstance(definition, str):
         return f"{syntax if isinstance(syntax, str) else 'formal'} grammar:\n{definition}"
     return f"format: {json.dumps(format_, ensure_ascii=False)}"

@@ -95,14 +95,30 @@ def _decode_function(f: Fields, outer: Fields | None = None, cache: Any = None) 
 
 
 def _decode_custom(f: Fields) -> Tool:
-    """`format`: `{"type": "text"}` or `{"type": "grammar", "grammar": {"syntax", "definition"}}`; kept as it is."""
+    """`format`: `{"type": "text"}` or `{"type": "grammar", "grammar": {"syntax", "definition"}}`, whose grammar the hub has flat."""
     cache = decode_cache(f)
     inner = Fields(f.required("custom"), f.at("custom"))
-    name, description, form = inner.text_required("name"), inner.text("description"), inner.object("format")
+    name, description, form = inner.text_required("name"), inner.text("description"), _decode_format(inner.object("format"))
     extras = {**{f"custom.{k}": v for k, v in inner.rest().items()}, **f.rest()}
     return Tool(
         name, description, cache=cache, custom=True, format=form, extras={PROTOCOL: extras} if extras else None, at=f.path
     )
+
+
+def _decode_format(form: dict[str, Any] | None) -> dict[str, Any] | None:
+    """`{"type": "grammar", "grammar": {...}}` -> `{"type": "grammar", ...}`, as Responses and the hub say it."""
+    grammar = None if form is None else form.get("grammar")
+    if form is None or type(grammar) is not dict or form.keys() & grammar.keys():
+        return form
+    return {**{name: value for name, value in form.items() if name != "grammar"}, **grammar}
+
+
+def _encode_format(form: dict[str, Any]) -> dict[str, Any]:
+    """The reverse. A form without a syntax goes as it is."""
+    inner = {name: form[name] for name in ("syntax", "definition") if name in form}
+    if form.get("type") != "grammar" or not inner:
+        return form
+    return {**{name: value for name, value in form.items() if name not in inner}, "grammar": inner}
 
 
 def _decode_choice_object(f: Fields) -> ToolChoice:
@@ -184,7 +200,7 @@ def _encode_custom(tool: Tool, request: Request, facts: Facts, ledger: Ledger) -
     if tool.description is not None:
         custom["description"] = tool.description
     if tool.format is not None:
-        custom["format"] = tool.format
+        custom["format"] = _encode_format(tool.format)
     if tool.schema is not None:
         ledger.drop(request.tool_path(tool, "schema"), "parameters", "tools", "the input of a custom tool is plain text")
     if tool.strict is not None:

@@ -208,7 +208,7 @@ def _encode_tool(tool: Tool, facts: Facts, ledger: Ledger) -> dict[str, Any]:
         item["description"] = tool.description
     if tool.custom:
         if tool.format is not None:
-            item["format"] = _flat_grammar(tool.format)
+            item["format"] = tool.format
     else:
         item["parameters"] = NO_PARAMETERS if tool.schema is None else tool.schema
         if tool.strict is not None:
@@ -221,14 +221,6 @@ def _encode_tool(tool: Tool, facts: Facts, ledger: Ledger) -> dict[str, Any]:
         ledger.drop(tool.cache.path(tool.at), "cache_control", "cache")
     item.update(unknown_extras(tool.extras, PROTOCOL, tool.at, ledger))
     return item
-
-
-def _flat_grammar(form: dict[str, Any]) -> dict[str, Any]:
-    """Chat puts syntax and definition into an object `grammar`; here they stand beside the type."""
-    grammar = form.get("grammar")
-    if not isinstance(grammar, dict):
-        return form
-    return {**{name: value for name, value in form.items() if name != "grammar"}, **grammar}
 
 
 def encode_tool_choice(
