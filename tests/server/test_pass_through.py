@@ -56,3 +56,16 @@ async def test_gemini_as_an_array_passes_as_it_comes() -> None:
             status, raw, _ = await post(http, running.url + "/v1beta/models/up/gemini-2.5-pro:streamGenerateContent", {"contents": [{"parts": [{"text": "hi"}]}]})
         assert (status, raw) == (200, b"".join(pieces))
         assert fake.seen[0].path == "/v1beta/models/gemini-2.5-pro:streamGenerateContent"
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [({"input": "hi", "previous_response_id": "resp_1"}, "previous_response_id"),
+     ({"input": [{"role": "user", "content": "hi"}, {"type": "item_reference", "id": "msg_1"}]}, "input[1]")],
+)
+async def test_what_only_another_upstream_could_have_kept_is_refused_with_advice(body: dict[str, Any], path: str) -> None:
+    async with case([json_reply({})], "openai_chat") as (running, fake, http):
+        status, raw, _ = await post(http, running.url + "/v1/responses", {"model": "m", **body})
+        error = json.loads(raw)["error"]
+        assert (status, error["param"], fake.seen) == (400, path, [])
+        assert "not built" in error["message"]

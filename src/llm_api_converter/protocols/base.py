@@ -157,7 +157,7 @@ class Codec(Struct, frozen=True, kw_only=True):
     # renamed model gets the name the client asked for, where thinking is involved (Claude Code 2.1.197 takes thinking out of turns
     # of another name).
     names_model_once: bool = False
-    # Request fields that stand for a conversation the upstream has kept: without it they leave a request that makes no sense.
+    # Request fields and kinds of items that stand for what the upstream has kept: without it they leave a request that makes no sense.
     kept_upstream: tuple[str, ...] = ()
 
     @property

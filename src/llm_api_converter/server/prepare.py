@@ -14,6 +14,7 @@ from ..hub.adapt import adapt, strip_state, without
 from ..hub.errors import ApiError
 from ..hub.estimate import estimate_input
 from ..hub.ledger import Ledger, Loss
+from ..hub.messages import Native
 from ..hub.request import Request
 from ..hub.restore import Restorer
 from ..hub.seal import SEAL_PREFIX
@@ -195,3 +196,15 @@ def _refuse_kept(x: Exchange, request: Request) -> None:
                 "keeps none yet (`responses.keep` is not built): send the whole conversation in `input`",
                 path=field,
             )
+    if not x.codec.kept_upstream:
+        return
+    for message in request.messages:
+        for part in message.parts:
+            if isinstance(part, Native) and part.kind in x.codec.kept_upstream:
+                raise ApiError(
+                    "invalid",
+                    f"{part.at}: the model `{x.model}` is reached by another protocol, whose upstreams keep no items to refer to, and this "
+                    "gateway keeps none yet (`responses.keep` is not built): have your client send items whole, which most do with "
+                    "`store: false`",
+                    path=part.at,
+                )

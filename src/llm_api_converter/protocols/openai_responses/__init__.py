@@ -30,5 +30,5 @@ CODEC = Codec(
     encode_count=encode_count,
     encode_models=encode_models,
     encode_model=encode_model,
-    kept_upstream=("previous_response_id", "conversation"),
+    kept_upstream=("previous_response_id", "conversation", "item_reference"),
 )
