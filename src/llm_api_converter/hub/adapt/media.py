@@ -71,6 +71,8 @@ def _fitted(media: Media, facts: Facts, ledger: Ledger, protocol: str, wanted_no
 
 def refusal(media: Media, facts: Facts, protocol: str = "") -> str | None:
     """Why the target cannot take this part; None where it can. File ids are left to the encoder where its protocol is not known."""
+    if isinstance(media.source, FileRef) and protocol and media.source.realm not in (protocol, *facts.file_realms):
+        return f"its file id is one of {media.source.realm}, which the provider does not know"
     accepted = {
         "image": facts.accepts_images,
         "document": facts.accepts_documents,
@@ -85,8 +87,6 @@ def refusal(media: Media, facts: Facts, protocol: str = "") -> str | None:
         return f"the model takes no {kind}"
     if isinstance(media.source, Url) and not _readable(media, media.source.url, facts):
         return "the provider does not fetch it from its URL"
-    if isinstance(media.source, FileRef) and protocol and media.source.realm not in (protocol, *facts.file_realms):
-        return f"its file id is one of {media.source.realm}, which the provider does not know"
     return None
 
 

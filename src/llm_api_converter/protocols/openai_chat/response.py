@@ -182,9 +182,7 @@ def encode_response(response: Response, answer: Answer, ledger: Ledger) -> bytes
         "created": answer.created_s if response.created_s is None else response.created_s, "model": answer.model,
         "choices": [choice],
     }  # fmt: skip
-    usage = response.usage or estimated(answer)
-    if usage is not None:
-        out["usage"] = encode_usage(usage)
+    out["usage"] = encode_usage(response.usage or estimated(answer))
     tier = encode_tier(response.service_tier, "service_tier", ledger)
     if tier is not None:
         out["service_tier"] = tier
@@ -205,9 +203,9 @@ def _add(message: dict[str, Any], field: str, value: Any) -> None:
         message[field] = {**there, **value}
 
 
-def estimated(answer: Answer) -> Usage | None:
-    """Counts for an answer whose upstream gave none: clients watch their context by them. Nothing where nothing is known."""
-    return Usage(answer.input_estimate) if answer.input_estimate else None
+def estimated(answer: Answer) -> Usage:
+    """Counts for an answer whose upstream gave none: clients look at them without asking whether they are there."""
+    return Usage(answer.input_estimate)
 
 
 def choice_extras(finish: Finish, ledger: Ledger) -> dict[str, Any]:

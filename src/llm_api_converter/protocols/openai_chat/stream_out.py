@@ -239,8 +239,8 @@ class ChatStreamEncoder:
             self._top["service_tier"] = word
 
     def _end(self, out: list[bytes]) -> None:
-        usage = (self._usage or estimated(self._answer)) if self._answer.include_usage else None
-        if usage is not None:
+        usage = self._usage or (estimated(self._answer) if self._answer.input_estimate else None)
+        if usage is not None and self._answer.include_usage:
             out.append(b"data: " + encode_json({**self._top, "choices": [], "usage": encode_usage(usage)}) + b"\n\n")
         out.append(DONE)
 
