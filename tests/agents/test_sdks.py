@@ -36,6 +36,6 @@ def test_python(signed: Gateway, fake: Fake, upstream: str, opts: str) -> None:
 def test_javascript(signed: Gateway, fake: Fake, upstream: str, opts: str) -> None:
     program("the JavaScript SDKs")
     which = "anthropic,openai,google,aws,vercel_anthropic,vercel_chat,vercel_google,vercel_bedrock"
-    if not opts and upstream not in ("gemini",):
+    if upstream == "responses" or (not opts and upstream != "gemini"):
         which += ",vercel_responses"
     run_script(signed, fake, "sdk_js.sh", f"{upstream}/some-model", opts, which).check()
