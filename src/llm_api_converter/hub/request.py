@@ -18,8 +18,9 @@ class Tool(Struct, frozen=True):
     """A tool the client runs. `schema` is a JSON schema (None: none given).
 
     `custom`: input is raw text (OpenAI custom tools), `format` its form (`{"type": "grammar", "syntax", "definition"}`). `deferred`:
-    declared, but to be loaded by tool search only (Anthropic `defer_loading`). `namespace`: the OpenAI namespace it stands in, described by `namespace_description`. `since`: the
-    client's path of the item in the conversation that declares it; "" it is declared from the beginning.
+    declared, but to be loaded by tool search only (Anthropic `defer_loading`). `namespace`: the OpenAI namespace it stands in, described
+    by `namespace_description`. `since`: the client's path of the item in the conversation that declares it; "" it is declared from the
+    beginning.
     """
 
     name: str
