@@ -1,1 +1,1 @@
-"""What outlives the process: keys, usage, kept state, audit, stored models. `base` says what is asked of a store, `records` what is in it."""
+"""What outlives the process: keys, usage, kept state, audit, stored models. `base`: what is asked of a store; `records`: what is in it."""

@@ -151,7 +151,7 @@ class Store(Protocol):
     models: Models
 
     async def open(self) -> None:
-        """Connect. SQLite makes or updates its own tables; the others are refused with the command to run where theirs are old or missing."""
+        """Connect. SQLite makes or updates its own tables; elsewhere old or missing tables are a StoreError with the command to run."""
 
     async def migrate(self) -> list[str]:
         """Make or update the tables; what was done, a line each."""

@@ -27,7 +27,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
 
 class Budget(Struct, frozen=True, kw_only=True):
-    """What may be spent, in US dollars a day and month (UTC) and in all; None: no bound. `warn_at` are shares at which a warning is given."""
+    """What may be spent, in US dollars a day and month (UTC) and in all; None: no bound. At the shares `warn_at` a warning is given."""
 
     day: Decimal | None = None
     month: Decimal | None = None
