@@ -1,6 +1,7 @@
 """The settings: where they come from, what is refused, and that the documentation lists exactly what exists."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, get_args, get_origin
@@ -236,12 +237,19 @@ retry: {attempts: lots}
         ("conversion: {on_loss: {contnt: allow}}\n", "conversion.on_loss.contnt: unknown setting, did you mean content?"),
         ("seal: {keys: [{id: a, secret: 0123456789abcdef}, {id: a, secret: 0123456789abcdef}]}\n", "seal.keys: the id 'a' is used twice"),
         ("seal: {keys: [{id: a, secret: short}]}\n", "seal.keys[0].secret: "),
-        ("rate_limit: {enabled: true}\n", "rate_limit.enabled: true is not built yet"),
-        ("rate_limit: {requests: 5}\n", "rate_limit.requests: rate limits are not built yet"),
+        ("rate_limit: {backend: redis}\n", "rate_limit.backend (gateway.yaml:1): redis needs redis.url"),
+        ("rate_limit: {requests: -5}\n", "rate_limit.requests: "),
+        ("rate_limit: {request: 5}\n", "rate_limit.request: unknown setting, did you mean requests?"),
         ("cache: {enabled: true}\n", "cache.enabled: true is not built yet"),
-        ("responses: {keep: true}\n", "responses.keep: true is not built yet"),
-        ("redis: {url: 'redis://h'}\n", "redis.url: Redis is not built yet"),
-        ("store: {url: 'postgresql://u:geheim@h/d'}\n", "store.url: only the default"),
+        ("redis: {url: 'http://:geheim@h'}\n", "redis.url (gateway.yaml:1): expected redis://HOST"),
+        ("store: {url: 'mysql://u:geheim@h/d'}\n", "store.url (gateway.yaml:1): expected sqlite:///FILE"),
+        ("store: {url: 'sqlite:///'}\n", "store.url (gateway.yaml:1): names no file"),
+        ("store: {tables: {usage: u}, url: 'postgresql://u:geheim@h/d'}\n", "store.tables (gateway.yaml:1): only dynamodb"),
+        ("server: {trusted_proxies: [10.0.0.0/8, proxy]}\n", "server.trusted_proxies[1]: expected an address or a network"),
+        ("audit: {bodies: full}\n", "audit.bodies (gateway.yaml:1): says nothing without audit.requests"),
+        ("auth: {master_api_key: geheim}\nadmin: {api_key: geheim}\n", "admin.api_key: is the master key"),
+        ("teams: {a: {budget: {day: -1}}}\n", "teams.a.budget.day: "),
+        ("teams: {a: {budget: {day: yes}}}\n", "teams.a.budget.day: an amount is wanted"),
         ("models: [{name: a, strategy: cheapest, targets: [{provider: demo, model: m}]}]\n", "models[0].strategy: cheapest is not built yet"),
     ],
 )
@@ -313,11 +321,13 @@ def test_keys_need_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("env", "expected"),
     [
-        ({"RATE_LIMIT_ENABLED": "true"}, "rate_limit.enabled: true is not built yet"),
+        ({"RATE_LIMIT_ENABLED": "maybe"}, "rate_limit.enabled: "),
         ({"GEMINI_API_KEYS": "a,b"}, "GEMINI_API_KEYS: pools of credentials"),
         ({"BEDROCK_PROFILES": "a,b"}, "BEDROCK_PROFILES: pools of credentials"),
         ({"BACKEND_LOAD_BALANCE_STRATEGY": "round_robin"}, "BACKEND_LOAD_BALANCE_STRATEGY: only failover"),
-        ({"STORAGE_BACKEND": "dynamodb"}, "STORAGE_BACKEND: this store is not built yet"),
+        ({"STORAGE_BACKEND": "oracle"}, "STORAGE_BACKEND: expected sqlite, postgres or dynamodb"),
+        ({"STORAGE_BACKEND": "postgres"}, "DATABASE_URL: required"),
+        ({"STORAGE_BACKEND": "postgres", "DATABASE_URL": "mysql://h/d"}, "DATABASE_URL: expected postgresql://"),
         ({"PORT": "abc"}, "environment PORT"),
         ({"SEAL_KEYS": "nocolon"}, "seal.keys[0].secret: required (environment SEAL_KEYS)"),
         ({"ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": "http://localhost:8000"}, "is this gateway's own address"),
@@ -326,6 +336,33 @@ def test_keys_need_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 )
 def test_what_the_environment_may_not_ask_for(tmp_path: Path, env: dict[str, str], expected: str) -> None:
     assert any(expected in e for e in errors(tmp_path, env=env))
+
+
+@pytest.mark.parametrize(
+    ("env", "url"),
+    [
+        ({}, "sqlite:///data/gateway.db"),
+        ({"STORAGE_BACKEND": "sqlite", "DATABASE_URL": "sqlite:////var/g.db"}, "sqlite:////var/g.db"),
+        ({"STORAGE_BACKEND": "postgres", "DATABASE_URL": "postgres://u:p@h/d?x=y"}, "postgresql://u:p@h/d?x=y"),
+        ({"STORAGE_BACKEND": "dynamodb"}, "dynamodb://us-east-1"),
+        (
+            {"STORAGE_BACKEND": "dynamodb", "AWS_REGION": "eu-west-1", "DYNAMODB_ENDPOINT_URL": "http://localhost:8001"},
+            "dynamodb://eu-west-1?endpoint=http%3A%2F%2Flocalhost%3A8001",
+        ),
+    ],
+)
+def test_the_store_of_the_environment(tmp_path: Path, env: dict[str, str], url: str) -> None:
+    assert load(tmp_path, env=env).store.url.get_secret_value() == url
+
+
+def test_tables_of_the_environment(tmp_path: Path) -> None:
+    env = {"STORAGE_BACKEND": "dynamodb", "DYNAMODB_API_KEYS_TABLE": "k", "DYNAMODB_USAGE_TABLE": "u"}
+    assert load(tmp_path, env=env).store.tables == {"api_keys": "k", "usage": "u"}
+
+
+def test_an_amount_of_money_is_exact(tmp_path: Path) -> None:
+    config = load(tmp_path, "teams: {a: {budget: {day: 0.1, month: '25.50'}}}")
+    assert (config.teams["a"].budget.day, config.teams["a"].budget.month) == (Decimal("0.1"), Decimal("25.50"))
 
 
 def test_values_that_ask_for_nothing_are_accepted(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """The settings: one YAML file, environment variables and `.env` -> one frozen `Config`.
 
-`model` is the tree, `environ` the table of variables, `source` reads the file (with line numbers) and references, `load` joins them,
-`checks` finds what types cannot (contradictions, features not built yet), `describe` lists the result for `check-config`.
+`model` is the tree (`team` its part for gateways that many share), `environ` the table of variables, `storage` joins those that name
+the store, `source` reads the file (with line numbers) and references, `load` puts all together, `checks` finds what types cannot
+(contradictions, features not built yet), `describe` lists the result for `check-config`.
 """
 
 from .model import (
-    AuthConfig,
     Config,
-    ConfigError,
     FeaturesConfig,
     LoggingConfig,
     ModelConfig,
@@ -17,17 +16,23 @@ from .model import (
     ServerConfig,
     TargetConfig,
 )
+from .section import ConfigError
+from .team import AuthConfig, BudgetConfig, RateLimitConfig, RatesConfig, TeamConfig
 
 __all__ = [
     "AuthConfig",
+    "BudgetConfig",
     "Config",
     "ConfigError",
     "FeaturesConfig",
     "LoggingConfig",
     "ModelConfig",
     "ProviderConfig",
+    "RateLimitConfig",
+    "RatesConfig",
     "RetryConfig",
     "SealKey",
     "ServerConfig",
     "TargetConfig",
+    "TeamConfig",
 ]

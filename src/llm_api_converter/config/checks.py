@@ -6,6 +6,7 @@ check skips what it cannot read) and returns errors that name the setting.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,12 +15,11 @@ from pydantic import ValidationError
 from ..providers.auth import missing_library
 from ..providers.catalog import Catalog, ProviderType, check_facts, did_you_mean
 from .environ import VARIABLES
-from .model import CacheConfig, Config, RateLimitConfig, ResponsesConfig, Section, StoreConfig
+from .model import CacheConfig, Config
+from .section import Section
 
 SWITCHED: tuple[tuple[str, str, type[Section], str], ...] = (
-    ("rate_limit", "enabled", RateLimitConfig, "rate limits are"),
     ("cache", "enabled", CacheConfig, "the cache of answers is"),
-    ("responses", "keep", ResponsesConfig, "keeping answers is"),
 )
 SPECIAL = (
     "api_version", "region", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "profile", "role_arn", "external_id",
@@ -76,11 +76,6 @@ def unbuilt(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
                 f"{name}.{field}: {what} not built yet; leave it out, or write {switch}: false beside it"
                 for field in section.model_fields_set if getattr(section, field) != getattr(default, field)
             ]
-    url = _dict(values.get("store")).get("url")
-    if isinstance(url, str) and url != StoreConfig().url.get_secret_value():
-        errors.append("store.url: only the default, sqlite:///data/gateway.db, is built yet")
-    if _dict(values.get("redis")).get("url") is not None:
-        errors.append("redis.url: Redis is not built yet")
     for i, entry in _entries(values.get("models")):
         if entry.get("strategy") in ("weighted", "round_robin", "least_latency", "cheapest"):
             errors.append(f"models[{i}].strategy: {entry['strategy']} is not built yet; only failover is")
@@ -206,6 +201,51 @@ def own_address(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[s
             at = f"providers.{name}.base_url"
             errors.append(f"{_place(at, sources)}: is this gateway's own address, {host}:{port}; it would call itself")
     return errors
+
+
+STORES = ("sqlite", "postgresql", "dynamodb")
+
+
+def team(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
+    """Settings of shared gateways that say nothing, or contradict others."""
+    errors = []
+    url = _dict(values.get("store")).get("url")
+    if isinstance(url, str):
+        kind = url.partition("://")[0]
+        if kind not in STORES or "://" not in url:
+            errors.append(f"{_place('store.url', sources)}: expected sqlite:///FILE, postgresql://USER:PASSWORD@HOST/NAME or dynamodb://REGION")
+        elif kind == "sqlite" and len(url) <= len("sqlite:///"):
+            errors.append(f"{_place('store.url', sources)}: names no file; write sqlite:///data/gateway.db")
+        if kind != "dynamodb" and _dict(values.get("store")).get("tables"):
+            errors.append(f"{_place('store.tables', sources)}: only dynamodb has tables to name")
+    redis = _dict(values.get("redis")).get("url")
+    limits = _dict(values.get("rate_limit"))
+    if limits.get("backend") == "redis" and limits.get("enabled") not in (False, "false") and redis is None:
+        errors.append(f"{_place('rate_limit.backend', sources)}: redis needs redis.url (or REDIS_URL)")
+    if isinstance(redis, str) and redis.partition("://")[0] not in ("redis", "rediss", "unix"):
+        errors.append(f"{_place('redis.url', sources)}: expected redis://HOST:PORT/0, rediss:// or unix://PATH")
+    proxies = _dict(values.get("server")).get("trusted_proxies")
+    for i, network in enumerate(proxies if isinstance(proxies, list) else ()):
+        if isinstance(network, str) and not _is_network(network):
+            errors.append(f"server.trusted_proxies[{i}]: expected an address or a network such as 10.0.0.0/8")
+    audit = _dict(values.get("audit"))
+    if audit.get("bodies") in ("redacted", "full") and audit.get("requests") in (None, False):
+        errors.append(f"{_place('audit.bodies', sources)}: says nothing without audit.requests: true")
+    errors += _same_key(values)
+    return errors
+
+
+def _same_key(values: Mapping[str, Any]) -> list[str]:
+    admin, master = _dict(values.get("admin")).get("api_key"), _dict(values.get("auth")).get("master_api_key")
+    return ["admin.api_key: is the master key; the admin API needs a key of its own"] if admin is not None and admin == master else []
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def seal_keys(values: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from ..providers.catalog import Catalog
-from .model import Config, ProviderConfig, Section
+from .model import Config, ProviderConfig
+from .section import Section
 from .source import join
 
 

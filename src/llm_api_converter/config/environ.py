@@ -1,8 +1,8 @@
 """The environment variables, as a table. `load` walks it once; `docs/settings.md` and `.env.example` are tested against it.
 
 A row either sets one path of the tree (`path`), belongs to a provider (`providers/catalog.yaml` says which: it is found through the
-catalogue, and is listed here for its text only), or belongs to something that is not built yet (`accepts` are the values that ask for
-nothing; any other value is refused by name) or is merely noted as unused (`unused` says why).
+catalogue, and is listed here for its text only), is read `together` with others (`storage`), or belongs to something that is not built
+yet (`accepts` are the values that ask for nothing; any other value is refused by name) or is merely noted as unused (`unused` says why).
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ class Variable(NamedTuple):
     path: str = ""
     provider: bool = False
     accepts: tuple[str, ...] | None = None
+    together: bool = False
     unused: str = ""
     refusal: str = ""
 
@@ -38,7 +39,6 @@ def _seal_keys(text: str) -> list[dict[str, str]]:
 PARSE: dict[str, Callable[[str], Any]] = {"LOG_LEVEL": _word, "ENVIRONMENT": _word, "SEAL_KEYS": _seal_keys}
 
 _POOLS = "pools of credentials are not built yet"
-_STORES = "read only with STORAGE_BACKEND=dynamodb, which is not built yet"
 
 VARIABLES: tuple[Variable, ...] = (
     Variable("HOST", "server.host"),
@@ -48,10 +48,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("DATA_DIR", "data_dir"),
     Variable("REQUIRE_API_KEY", "auth.require_api_key"),
     Variable("MASTER_API_KEY", "auth.master_api_key"),
+    Variable("ADMIN_API_KEY", "admin.api_key"),
     Variable("SEAL_KEYS", "seal.keys"),
     Variable("RATE_LIMIT_ENABLED", "rate_limit.enabled"),
-    Variable("RATE_LIMIT_REQUESTS_PER_WINDOW", unused="rate limits are not built yet"),
-    Variable("RATE_LIMIT_WINDOW_SECONDS", unused="rate limits are not built yet"),
+    Variable("RATE_LIMIT_REQUESTS_PER_WINDOW", "rate_limit.requests"),
+    Variable("RATE_LIMIT_WINDOW_SECONDS", "rate_limit.window_s"),
+    Variable("REDIS_URL", "redis.url"),
     Variable("ENABLE_TOOL_USE", "features.tools"),
     Variable("ENABLE_EXTENDED_THINKING", "features.reasoning"),
     Variable("ENABLE_DOCUMENT_SUPPORT", "features.documents"),
@@ -87,8 +89,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("BACKEND_LOAD_BALANCE_STRATEGY", accepts=("", "failover"), refusal="only failover is built yet"),
     Variable("BACKEND_MAX_FAILURES", unused="circuit breakers are not built yet"),
     Variable("BACKEND_RETRY_AFTER_SECS", unused="circuit breakers are not built yet"),
-    Variable("STORAGE_BACKEND", accepts=("", "sqlite"), refusal="this store is not built yet; only sqlite is"),
-    Variable("DATABASE_URL", unused="read only with STORAGE_BACKEND=postgres, which is not built yet"),
-    Variable("DYNAMODB_ENDPOINT_URL", unused=_STORES),
-    Variable("DYNAMODB_*_TABLE", unused=_STORES),
+    Variable("STORAGE_BACKEND", together=True),
+    Variable("DATABASE_URL", together=True),
+    Variable("DYNAMODB_ENDPOINT_URL", together=True),
+    Variable("DYNAMODB_*_TABLE", together=True),
 )

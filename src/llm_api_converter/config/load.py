@@ -15,8 +15,10 @@ from pydantic import ValidationError
 from ..providers.catalog import Catalog, did_you_mean
 from . import checks
 from .environ import PARSE, VARIABLES
-from .model import Config, ConfigError, Section
+from .model import Config
+from .section import ConfigError, Section
 from .source import References, join, parse_yaml, read_dotenv
+from .storage import from_environment
 
 FILE = "gateway.yaml"
 
@@ -50,6 +52,9 @@ class _Draft:
         auth = values.get("auth")
         if isinstance(auth, dict) and auth.get("master_api_key") == "env:MASTER_API_KEY" and "MASTER_API_KEY" not in self.env:
             del auth["master_api_key"]  # the default in words: without the variable the gateway makes a key
+        admin = values.get("admin")
+        if isinstance(admin, dict) and admin.get("api_key") == "env:ADMIN_API_KEY" and "ADMIN_API_KEY" not in self.env:
+            del admin["api_key"]  # the same
         references = References(self.env, file.parent, self.errors)
         self.values = {name: value for name, value in references.resolve(values).items() if value is not None}
         self.failed = references.failed
@@ -83,6 +88,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path, flags: Mappin
     draft.read_file(path, cwd)
     catalog = Catalog.load()
     _fill_from_environment(draft)
+    _fill_store(draft)
     _fill_providers(draft, catalog)
     for at, value in flags.items():
         if value is not None:
@@ -94,6 +100,7 @@ def load(path: Path | None, environ: Mapping[str, str], cwd: Path, flags: Mappin
     draft.errors += checks.models(draft.values, draft.sources)
     draft.errors += checks.own_address(draft.values, draft.sources)
     draft.errors += checks.seal_keys(draft.values)
+    draft.errors += checks.team(draft.values, draft.sources)
     if draft.errors or config is None:
         raise ConfigError(tuple(dict.fromkeys(draft.errors)))
     draft.notes += checks.notes(config, draft.dotenv_names)
@@ -108,7 +115,7 @@ def _fill_from_environment(draft: _Draft) -> None:
         names = [n for n in draft.env if n.startswith(prefix) and n.endswith(suffix)] if star else [variable.name]
         for name in names:
             value = draft.env.get(name)
-            if value is None or variable.provider:
+            if value is None or variable.provider or variable.together:
                 continue
             if variable.unused:
                 draft.notes.append(f"{name} is set but not used: {variable.unused}")
@@ -117,6 +124,17 @@ def _fill_from_environment(draft: _Draft) -> None:
                     draft.errors.append(f"{name}: {variable.refusal}")
             elif not draft.has(variable.path):
                 draft.set(variable.path, PARSE.get(name, str.strip)(value), f"{draft.env_source[name]} {name}")
+
+
+def _fill_store(draft: _Draft) -> None:
+    said = from_environment(draft.env)
+    draft.errors += said.errors
+    draft.notes += said.notes
+    source = draft.env_source.get("STORAGE_BACKEND", "")
+    if said.url is not None and not draft.has("store.url"):
+        draft.set("store.url", said.url, f"{source} STORAGE_BACKEND")
+    if said.tables and not draft.has("store.tables"):
+        draft.set("store.tables", said.tables, f"{source} DYNAMODB_*_TABLE")
 
 
 def _fill_providers(draft: _Draft, catalog: Catalog) -> None:

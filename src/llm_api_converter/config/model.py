@@ -7,79 +7,40 @@ no log, error or description of the settings shows one. Unknown names are errors
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 
 from ..hub.ledger import LossClass, Policy
+from .section import Int, Number, Secret, Section
+from .team import (
+    AdminConfig,
+    AuditConfig,
+    AuthConfig,
+    ContinuationsConfig,
+    RateLimitConfig,
+    RatesConfig,
+    RedisConfig,
+    ResponsesConfig,
+    StoreConfig,
+    TeamConfig,
+    UsageConfig,
+)
 
 Strategy = Literal["failover", "weighted", "round_robin", "least_latency", "cheapest"]
 ProtocolName = Literal["anthropic", "openai_chat", "openai_responses", "gemini", "bedrock_converse"]
 
 
-class ConfigError(Exception):
-    """Everything wrong with the settings. Each line names the setting (or the environment variable) and says what to do."""
-
-    def __init__(self, errors: tuple[str, ...]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
-
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")
-    return value
-
-
-Secret = Annotated[SecretStr, Field(min_length=1)]
-Int = Annotated[int, BeforeValidator(_no_bool)]
-Number = Annotated[float, BeforeValidator(_no_bool)]
-
-
-class Section(BaseModel):
-    """Common to all parts of the tree: frozen, and unknown names are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
 class ServerConfig(Section):
-    """Where the gateway listens. `max_body_bytes` is the largest request body taken."""
+    """Where the gateway listens. `max_body_bytes` is the largest request body taken. `trusted_proxies` are networks whose
+    `x-forwarded-for` is believed.
+    """
 
     host: str = "127.0.0.1"
     port: Int = Field(default=8000, ge=0, le=65535)
     workers: Int = Field(default=1, ge=1, le=256)
     max_body_bytes: Int = Field(default=33_554_432, ge=1024)
-
-
-class AuthConfig(Section):
-    """Who may call. Without `master_api_key` the gateway makes one at its first start (`secrets_on_disk.ensure_master_key`)."""
-
-    require_api_key: bool = True
-    master_api_key: Secret | None = None
-
-
-class RateLimitConfig(Section):
-    """Limits per key. Not built yet: only `enabled: false` is accepted."""
-
-    enabled: bool = False
-    requests: Int = Field(default=100, ge=1)
-    window_s: Number = Field(default=60, gt=0)
-    burst: Int = Field(default=20, ge=0)
-    tokens: Int | None = Field(default=None, ge=1)
-    concurrent: Int | None = Field(default=None, ge=1)
-    backend: Literal["host", "redis"] = "host"
-
-
-class StoreConfig(Section):
-    """Where keys, usage and audit records are kept. Only the default is accepted yet."""
-
-    url: SecretStr = SecretStr("sqlite:///data/gateway.db")
-
-
-class RedisConfig(Section):
-    """Shared state of several hosts. Not built yet."""
-
-    url: SecretStr | None = None
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class ProviderConfig(Section):
@@ -130,6 +91,7 @@ class ModelConfig(Section):
     strategy: Strategy = "failover"
     facts: Mapping[str, Any] = Field(default_factory=dict)
     on_loss: Mapping[LossClass, Policy] = Field(default_factory=dict)
+    rate_limit: RatesConfig = RatesConfig()
 
     def all_targets(self) -> tuple[TargetConfig, ...]:
         """The targets in order; the short form is a list of one."""
@@ -174,13 +136,6 @@ class UpstreamConfig(Section):
     """Calls to providers. `timeout_s` is the longest silence of an upstream before its call is given up."""
 
     timeout_s: Number = Field(default=600, gt=0)
-
-
-class ResponsesConfig(Section):
-    """Server-side state for `previous_response_id` across protocols. Not built yet."""
-
-    keep: bool = False
-    ttl_s: Int = Field(default=86400, ge=1)
 
 
 class CacheConfig(Section):
@@ -236,6 +191,8 @@ class Config(Section):
     data_dir: str = Field(default="data", min_length=1)
     server: ServerConfig = ServerConfig()
     auth: AuthConfig = AuthConfig()
+    admin: AdminConfig = AdminConfig()
+    teams: Mapping[str, TeamConfig] = Field(default_factory=dict)
     rate_limit: RateLimitConfig = RateLimitConfig()
     store: StoreConfig = StoreConfig()
     redis: RedisConfig = RedisConfig()
@@ -246,6 +203,9 @@ class Config(Section):
     retry: RetryConfig = RetryConfig()
     upstream: UpstreamConfig = UpstreamConfig()
     responses: ResponsesConfig = ResponsesConfig()
+    continuations: ContinuationsConfig = ContinuationsConfig()
+    usage: UsageConfig = UsageConfig()
+    audit: AuditConfig = AuditConfig()
     cache: CacheConfig = CacheConfig()
     seal: SealConfig = SealConfig()
     features: FeaturesConfig = FeaturesConfig()
