@@ -16,7 +16,9 @@ CHAIN = ("hub", "framing", "protocols", "providers", "routing", "server")
 """Each may import itself and what stands before it."""
 EDGE = ("limits", "store", "cache", "upstream", "observe")
 """Imported by `server` only; they may import `hub`, each other's nothing, and what the chain has up to `providers`."""
-TOP = {"convert": (*CHAIN[:4],), "tools": (*CHAIN, *EDGE, "convert")}
+JOINTS = {"access": ("hub", "protocols", "config", "store"), "usage": ("hub", "protocols", "config", "store")}
+"""Between the edges and the server: what each may import of the package. `server` and `tools` import them."""
+TOP = {"convert": (*CHAIN[:4],), "tools": (*CHAIN, *EDGE, *JOINTS, "convert")}
 """Beside `server`, used by the command line and by users of the package: what each may import. Nothing below imports them."""
 PURE = ("hub", "framing", "protocols")
 
@@ -96,6 +98,18 @@ def test_the_edges_are_imported_by_the_server_only() -> None:
             wrong += [
                 shown(path, line, f"imports {name}") for line, name in inside(path) if name in EDGE and own not in ("server", name)
             ]
+    assert not wrong
+
+
+def test_the_joints_import_what_they_may() -> None:
+    wrong = []
+    for path in FILES:
+        own = layer(path)
+        for line, name in inside(path):
+            if own in JOINTS and name not in (own, *JOINTS[own]):
+                wrong.append(shown(path, line, f"imports {name}"))
+            if name in JOINTS and own not in (name, "server", "tools", "cli"):
+                wrong.append(shown(path, line, f"imports {name}"))
     assert not wrong
 
 

@@ -8,6 +8,7 @@ docs/decisions/002-one-frame-instead-of-middleware.md).
 
 from time import monotonic
 
+import msgspec
 import structlog
 from msgspec import structs
 
@@ -29,6 +30,7 @@ from .pipeline import generate
 from .record import CLIENT_GONE_STATUS, record
 from .routes import ASKER, match
 from .runtime import Runtime
+from .services import Services
 
 log = structlog.get_logger("gateway")
 
@@ -55,7 +57,9 @@ class Gateway:
         found = match(scope["raw_path"], scope["query_string"])
         if found.operation in ("models", "model"):
             found = next((structs.replace(found, protocol=name) for key, name in ASKER if key in headers), found)
-        x = Exchange(runtime, found, codec(found.protocol, found.envelope), headers, scope["query_string"], Responder(send), started_s)
+        peer = (scope["client"] or _UNKNOWN)[0]
+        answers = codec(found.protocol, found.envelope)
+        x = Exchange(runtime, found, answers, headers, scope["query_string"], Responder(send), started_s, peer)
         runtime.metrics.enter()
         try:
             await self._serve(x, scope, receive)
@@ -101,24 +105,35 @@ class Gateway:
             await explain(x, receive)
         elif operation == "metrics":
             await x.responder.whole(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], self.runtime.metrics.expose())
-        elif operation == "ready" and not self.runtime.ready:
-            await _json(x, 503, b'{"status":"starting"}')
+        elif operation == "ready":
+            why = await self._unready()
+            await _json(x, 503 if why else 200, msgspec.json.encode({"status": "unready", "why": why} if why else {"status": "ok"}))
         elif operation == "sink":
             await read_body(receive, x.headers, self.runtime.max_body_bytes)
             await _json(x, 200, b"{}")
         else:
             await _json(x, 200, b'{"status":"ok"}')
 
+    async def _unready(self) -> str | None:
+        """Why this worker should get no requests now; None: it may."""
+        if not self.runtime.ready:
+            return "starting"
+        return None if self.runtime.services is None else await self.runtime.services.ready()
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self.runtime.client = Client(idle_timeout_s=float(self.runtime.config.upstream.timeout_s))
+                if self.runtime.services is not None:
+                    await self.runtime.services.start()
                 self.runtime.ready = True
                 await send({"type": "lifespan.startup.complete"})
             else:
                 self.runtime.ready = False
                 await self.runtime.client.close()
+                if self.runtime.services is not None:
+                    await self.runtime.services.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -126,9 +141,14 @@ class Gateway:
 _RECORDED = frozenset({"generate", "count", "compact", "stored", "embed", "models", "model", "capabilities", "explain", "unknown"})
 
 
-def build(config: Config, *, master_key: str, seal_keys: tuple[SealKey, ...], metrics: Metrics | None = None) -> Gateway:
-    """The application for these settings."""
-    return Gateway(Runtime(config, master_key=master_key, seal_keys=seal_keys, metrics=metrics or Metrics()))
+_UNKNOWN = (None, 0)
+
+
+def build(
+    config: Config, *, master_key: str, seal_keys: tuple[SealKey, ...], metrics: Metrics | None = None, services: Services | None = None
+) -> Gateway:
+    """The application for these settings; without `services` it knows no keys but the master key, and neither limits nor records."""
+    return Gateway(Runtime(config, master_key=master_key, seal_keys=seal_keys, metrics=metrics or Metrics(), services=services))
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -13,6 +13,7 @@ from ..protocols.headers import DOWN, UP, passing
 from ..protocols.relay import with_model
 from ..providers.auth import auth_headers
 from ..providers.target import Target
+from .admission import identify, resolve
 from .exchange import Exchange
 from .http import Departure, Receive, read_body
 from .pipeline import read_call
@@ -25,12 +26,12 @@ ANSWERS_ONLY = ("stream", "store", "include", "max_output_tokens", "tool_choice"
 
 async def compact(x: Exchange, receive: Receive) -> None:
     """Answer one request for a compaction."""
-    x.caller = x.runtime.authenticate(x.headers, x.query)
+    await identify(x)
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
     async with Departure(receive):
         head = read_call(x)
-        x.route = x.runtime.resolver.resolve(x.model, x.codec.name)
-        target = next((t for t in x.route.targets if t.protocol == x.codec.name), None)
+        route = resolve(x)
+        target = next((t for t in route.targets if t.protocol == x.codec.name), None)
         if target is None:
             raise ApiError("unsupported", f"the model `{x.model}` is not reached by a protocol that compacts conversations", path="model")
         x.target = target

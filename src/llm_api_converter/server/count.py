@@ -20,6 +20,7 @@ from ..protocols.headers import PATHS, upward
 from ..protocols.relay import parse, read_head, with_model
 from ..providers.auth import auth_headers
 from ..providers.target import Target
+from .admission import identify, resolve
 from .exchange import Exchange
 from .http import Departure, Receive, read_body
 
@@ -28,7 +29,7 @@ LABEL = b"x-token-count"
 
 async def count(x: Exchange, receive: Receive) -> None:
     """Answer a count request. The header `x-token-count` says `exact` or `estimate`."""
-    x.caller = x.runtime.authenticate(x.headers, x.query)
+    await identify(x)
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
     async with Departure(receive):
         head = read_head(x.body)
@@ -38,8 +39,8 @@ async def count(x: Exchange, receive: Receive) -> None:
             x.model = head.model
         else:
             x.model = x.match.argument
-        x.route = x.runtime.resolver.resolve(x.model, x.codec.name)
-        target = x.target = x.route.targets[0]
+        route = resolve(x)
+        target = x.target = route.targets[0]
         exact = await _exact(x, target) if target.counts_tokens else None
     if exact is not None:
         await x.responder.whole(200, _headers(x, b"exact"), exact)

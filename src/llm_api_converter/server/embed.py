@@ -11,6 +11,7 @@ from ..protocols import codec
 from ..protocols.base import Answer
 from ..protocols.relay import parse, with_model
 from ..providers.auth import auth_headers
+from .admission import identify, resolve
 from .answers import Seen
 from .exchange import Exchange, new_id
 from .http import Departure, Receive, read_body
@@ -20,7 +21,7 @@ from .report import report_header
 
 async def embed(x: Exchange, receive: Receive) -> None:
     """Answer one request for vectors."""
-    x.caller = x.runtime.authenticate(x.headers, x.query)
+    await identify(x)
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
     async with Departure(receive):
         body, headers = await _answer(x)
@@ -33,8 +34,8 @@ async def _answer(x: Exchange) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     assert decode is not None
     asked = decode(parse(x.body), model=x.match.argument or None)
     x.model = x.match.argument or asked.model
-    x.route = x.runtime.resolver.resolve(x.model, x.codec.name)
-    target = x.target = x.route.targets[0]
+    route = resolve(x)
+    target = x.target = route.targets[0]
     up = codec(target.protocol)
     if up.encode_embed_request is None or up.decode_embed_response is None:
         raise ApiError("unsupported", f"the model `{x.model}` is reached by a protocol without embeddings ({target.protocol})")
@@ -57,7 +58,7 @@ async def _answer(x: Exchange) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     x.seen.usage = got.usage
     out = [(b"x-upstream-provider", target.provider.encode("latin-1", "replace"))]
     if ledger.losses:
-        out.append((b"x-conversion-report", report_header(compact(ledger.reported(x.route.on_loss)))))
+        out.append((b"x-conversion-report", report_header(compact(ledger.reported(x.on_loss)))))
     if through:
         return raw, out
     assert x.codec.encode_embed_response is not None

@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from ..access.principal import Principal
 from ..hub.errors import ApiError
-from ..hub.ledger import Ledger
+from ..hub.ledger import Ledger, LossClass, Policy
 from ..hub.request import Request
 from ..hub.response import Usage
 from ..protocols.base import Codec, StreamForm
@@ -16,6 +17,9 @@ from .answers import Seen
 from .http import Responder
 from .routes import Match
 from .runtime import Runtime
+
+NOBODY = Principal(name="", scope="")
+"""The caller before it is known."""
 
 
 class Refusal(Struct, frozen=True):
@@ -31,13 +35,14 @@ class Exchange:
     """Mutable notes of one request. Times are monotonic, in seconds; 0.0 means "not yet"."""
 
     __slots__ = (
-        "base_ledger", "body", "caller", "codec", "decoded", "error", "form", "headers", "ledger", "match", "mode", "model", "parsed",
+        "base_ledger", "body", "codec", "decoded", "error", "form", "headers", "ledger", "match", "mode", "model", "parsed", "peer",
         "query", "refusal", "request_id", "responder", "route", "runtime", "seen", "sent_s", "started_s", "stream", "target", "tries",
+        "who",
     )  # fmt: skip
 
     def __init__(
         self, runtime: Runtime, found: Match, codec: Codec, headers: dict[bytes, bytes], query: bytes, responder: Responder,
-        started_s: float,
+        started_s: float, peer: str | None = None,
     ) -> None:
         self.runtime = runtime
         self.match = found
@@ -49,7 +54,8 @@ class Exchange:
         self.responder = responder
         self.started_s = started_s
         self.request_id = _request_id(headers.get(b"x-request-id"))
-        self.caller = ""
+        self.who = NOBODY
+        self.peer = peer
         self.body = b""
         self.model = ""
         self.stream = False
@@ -67,6 +73,13 @@ class Exchange:
         self.refusal: Refusal | None = None
 
     @property
+    def on_loss(self) -> Mapping[LossClass, Policy]:
+        """What happens to losses: as the key says, else as the route does."""
+        assert self.route is not None
+        own = self.who.record.on_loss if self.who.record is not None else None
+        return {**self.route.on_loss, **own} if own else self.route.on_loss
+
+    @property
     def usage(self) -> Usage | None:
         """The tokens used, as far as the upstream has said."""
         return None if self.seen is None else self.seen.usage
@@ -81,7 +94,7 @@ class Exchange:
         target, usage = self.target, self.usage
         fields: dict[str, Any] = {
             "request_id": self.request_id, "protocol": self.codec.name, "operation": self.match.operation, "model": self.model,
-            "stream": self.stream, "caller": self.caller, "status": self.responder.status, "tries": self.tries,
+            "stream": self.stream, "caller": self.who.name, "status": self.responder.status, "tries": self.tries,
         }
         if target is not None:
             fields |= {"provider": target.provider, "upstream_model": target.model, "upstream_protocol": target.protocol, "mode": self.mode}

@@ -10,12 +10,14 @@ from typing import Any
 
 import msgspec
 
+from ..access.principal import check_model
 from ..hub.errors import invalid
 from ..hub.ledger import Loss, compact
 from ..protocols import PROTOCOLS, codec
 from ..protocols.fields import Fields
 from ..protocols.relay import parse
 from ..providers.target import Auth, Target
+from .admission import identify
 from .exchange import Exchange
 from .http import Receive, read_body
 from .pipeline import read_call
@@ -27,7 +29,7 @@ _encode = msgspec.json.encode
 
 async def explain(x: Exchange, receive: Receive) -> None:
     """Answer one dry run."""
-    x.caller = x.runtime.authenticate(x.headers, x.query)
+    await identify(x)
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
     ask = Fields(parse(x.body), "")
     found = _call(ask.text("protocol"), ask.text("path"))
@@ -70,6 +72,7 @@ def _explained(x: Exchange, found: Match, body: dict[str, Any], to: str | None) 
     elif model is not None:
         body = {**body, "model": model}
     inner = Exchange(x.runtime, found, client, x.headers, b"", x.responder, x.started_s)
+    inner.who = x.who
     inner.body = _encode(body)  # it has no route: nothing is refused for its losses
     head = read_call(inner)
     x.model = inner.model
@@ -77,12 +80,13 @@ def _explained(x: Exchange, found: Match, body: dict[str, Any], to: str | None) 
         call = prepare(inner, head, _anyone(x, to, inner.model))
         return _shown(call, _route(call.target, inner.mode), [])
     chosen = x.route = x.runtime.resolver.resolve(inner.model, client.name)
+    check_model(x.who, inner.model, chosen.name)
     x.target = chosen.targets[0]
     call = prepare(inner, head, x.target)
     route = {"name": chosen.name, "provider": x.target.provider, **_route(x.target, inner.mode)}
     if len(chosen.targets) > 1:
         route["then"] = [{"provider": t.provider, "model": t.model, "protocol": t.protocol} for t in chosen.targets[1:]]
-    return _shown(call, route, call.ledger.rejected(chosen.on_loss))
+    return _shown(call, route, call.ledger.rejected(x.on_loss))
 
 
 def _route(target: Target, mode: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ..protocols.headers import DOWN, passing
 from ..protocols.relay import Head, first_model, head_of, parse, read_head
 from ..providers.target import Target
 from ..upstream.client import UpstreamAnswer
+from .admission import identify, resolve
 from .answers import ping_of
 from .exchange import Exchange, Refusal
 from .http import Departure, KeepAlive, Receive, read_body
@@ -35,11 +36,11 @@ _JSON = (b"content-type", b"application/json")
 
 async def generate(x: Exchange, receive: Receive) -> None:
     """Answer one model call. Raises `ApiError` for what must still be told, `ClientGone` when nobody listens."""
-    x.caller = x.runtime.authenticate(x.headers, x.query)
+    await identify(x)
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
     async with Departure(receive):
         head = read_call(x)
-        x.route = x.runtime.resolver.resolve(x.model, x.codec.name)
+        resolve(x)
         if x.match.envelope and not holds_messages(x.body):
             await relay_native(x)
         elif x.stream:
@@ -298,7 +299,7 @@ def _answer_headers(x: Exchange, call: Call, answer: UpstreamAnswer) -> list[tup
         headers.extend((k.encode(), v.encode("latin-1")) for k, v in passing(DOWN[x.codec.around], answer.headers).items())
     if call.ledger.losses:
         assert x.route is not None
-        report = report_header(compact(call.ledger.reported(x.route.on_loss)))
+        report = report_header(compact(call.ledger.reported(x.on_loss)))
         if report:
             headers.append((b"x-conversion-report", report))
     return headers

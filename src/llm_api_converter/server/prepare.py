@@ -170,7 +170,7 @@ def reject_losses(x: Exchange, ledger: Ledger) -> None:
     """Raise a 400 that lists every loss the route's policy does not allow."""
     if not ledger.losses or x.route is None:
         return
-    rejected = ledger.rejected(x.route.on_loss)
+    rejected = ledger.rejected(x.on_loss)
     if rejected:
         raise ApiError(
             "unsupported",

@@ -2,8 +2,11 @@
 
 import hmac
 from collections.abc import Mapping
-from urllib.parse import parse_qs
+from ipaddress import ip_network
 
+from ..access.credentials import digest_of, given_keys
+from ..access.keyring import WRONG
+from ..access.principal import ANYONE, MASTER, Principal
 from ..config import Config
 from ..hub.errors import ApiError
 from ..hub.seal import Sealer, SealKey
@@ -18,6 +21,7 @@ from ..providers.target import Target
 from ..routing.resolve import Resolver
 from ..upstream.client import Client, UpstreamAnswer
 from .routes import served
+from .services import Services
 
 PING_AFTER_S = 10.0
 """Silence after which a stream gets a keep-alive. Clients and load balancers lose patience between 15 and 60 s."""
@@ -57,10 +61,15 @@ class Lessons:
 
 
 class Runtime:
-    """Everything one request needs from the process. `client` is set while the worker is up."""
+    """Everything one request needs from the process. `client` is set while the worker is up. Without `services` there are no keys
+    but the master key, no limits and no records.
+    """
 
-    def __init__(self, config: Config, *, master_key: str, seal_keys: tuple[SealKey, ...], metrics: Metrics) -> None:
+    def __init__(
+        self, config: Config, *, master_key: str, seal_keys: tuple[SealKey, ...], metrics: Metrics, services: Services | None = None
+    ) -> None:
         self.config = config
+        self.services = services
         for name in served():
             codec(name)  # import them now, not in the first request
         self.catalog = Catalog.load()
@@ -69,6 +78,7 @@ class Runtime:
         self.metrics = metrics
         self.access_log = AccessLog(json=False)
         self.lessons = Lessons()
+        self.trusted_proxies = tuple(ip_network(network, strict=False) for network in config.server.trusted_proxies)
         self.max_body_bytes = config.server.max_body_bytes
         self.attempts = config.retry.attempts
         self.max_wait_s = float(config.retry.max_wait_s)
@@ -96,52 +106,35 @@ class Runtime:
         except ApiError:
             return False
 
-    def authenticate(self, headers: Mapping[bytes, bytes], query: bytes) -> str:
-        """The name of the caller. Raises `ApiError(unauthenticated)` with what to do about it."""
+    def identify(self, headers: Mapping[bytes, bytes], query: bytes) -> Principal | bytes:
+        """The caller, where that is known at once; else the digest of a key that `services.keys` may find.
+
+        Raises `ApiError(unauthenticated)` with what to do about it.
+        """
         if self._open:
-            return "anyone"
-        found = False
-        for key in _keys(headers, query):
-            found = True
+            return ANYONE
+        keys = given_keys(headers, query)
+        for key in keys:
             if hmac.compare_digest(key, self._master):
-                return "master"
-        if not found:
+                return MASTER
+        if not keys:
             raise ApiError(
                 "unauthenticated",
                 "no API key: send this gateway's key as `Authorization: Bearer KEY`, `x-api-key`, `api-key` or `x-goog-api-key`",
             )
-        raise ApiError(
-            "unauthenticated",
-            "this API key is not one of this gateway's. Use the gateway's own key (MASTER_API_KEY, or the file the gateway named at its "
-            "start), not a provider's. Trying again will not help",
-        )
+        services = self.services
+        if services is None:
+            raise ApiError("unauthenticated", WRONG)
+        digests = [digest_of(key) for key in keys]
+        return next((found for digest in digests if (found := services.keys.known(digest)) is not None), digests[0])
 
 
 def _secrets(config: Config) -> list[str]:
     """Every secret of the settings, for the redactor."""
     found = [x.secret for x in config.seal.keys]
+    found += [x for x in (config.admin.api_key,) if x is not None]
     for provider in config.providers.values():
         found += provider.headers.values()
         keys = (provider.api_key, provider.aws_secret_access_key, provider.aws_session_token, provider.client_secret)
         found += [x for x in keys if x is not None]
     return [x.get_secret_value() for x in found]
-
-
-def _keys(headers: Mapping[bytes, bytes], query: bytes) -> list[bytes]:
-    keys = []
-    authorization = headers.get(b"authorization")
-    if authorization:
-        scheme, _, rest = authorization.partition(b" ")
-        if scheme.lower() == b"bearer":
-            keys.append(rest.strip())
-        elif b"Credential=" in rest:
-            # AWS SDKs: the access key id of `Credential=AKID/date/region/service/aws4_request`; the id itself may hold slashes.
-            credential = rest.split(b"Credential=", 1)[1].split(b",", 1)[0]
-            keys.append(credential.rsplit(b"/", 4)[0])
-    for name in (b"x-api-key", b"api-key", b"x-goog-api-key"):
-        value = headers.get(name)
-        if value:
-            keys.append(value.strip())
-    if query and b"key=" in query:
-        keys.extend(value.encode() for value in parse_qs(query.decode("latin-1")).get("key", ()))
-    return keys
