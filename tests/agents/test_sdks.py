@@ -30,12 +30,9 @@ def test_python(signed: Gateway, fake: Fake, upstream: str, opts: str) -> None:
     run_script(signed, fake, "sdk_py.sh", f"{upstream}/some-model", opts, "anthropic,openai,google,genai,boto3,mistralai").check()
 
 
-# What is stored at OpenAI the AI SDK sends only as a reference by default, which nobody but OpenAI can follow.
 @pytest.mark.parametrize("opts", OPTS)
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 def test_javascript(signed: Gateway, fake: Fake, upstream: str, opts: str) -> None:
     program("the JavaScript SDKs")
-    which = "anthropic,openai,google,aws,vercel_anthropic,vercel_chat,vercel_google,vercel_bedrock"
-    if upstream == "responses" or (not opts and upstream != "gemini"):
-        which += ",vercel_responses"
+    which = "anthropic,openai,google,aws,vercel_anthropic,vercel_chat,vercel_responses,vercel_google,vercel_bedrock"
     run_script(signed, fake, "sdk_js.sh", f"{upstream}/some-model", opts, which).check()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.fakes import config, gateway, json_reply, upstream
+from tests.fakes import KEY, config, gateway, json_reply, upstream
 from tests.server.test_pipeline import case, post
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +34,7 @@ async def test_it_is_refused_by_name_elsewhere_and_so_are_kept_responses() -> No
         status, raw, _ = await post(http, running.url + "/v1/responses", {**ASK, "previous_response_id": "resp_0"})
         assert status == 400
         assert "previous_response_id" in json.loads(raw)["error"]["message"]
-        async with http.get(running.url + "/v1/responses/resp_1") as answer:
+        async with http.get(running.url + "/v1/responses/resp_1", headers={"authorization": f"Bearer {KEY}"}) as answer:
             assert answer.status == 404
             assert "responses.keep" in (await answer.json())["error"]["message"]
         assert fake.seen == []

@@ -68,4 +68,4 @@ async def test_what_only_another_upstream_could_have_kept_is_refused_with_advice
         status, raw, _ = await post(http, running.url + "/v1/responses", {"model": "m", **body})
         error = json.loads(raw)["error"]
         assert (status, error["param"], fake.seen) == (400, path, [])
-        assert "not built" in error["message"]
+        assert "the setting `responses.keep` keeps answers" in error["message"]

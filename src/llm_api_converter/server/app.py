@@ -31,6 +31,7 @@ from .record import CLIENT_GONE_STATUS, record
 from .routes import ASKER, match
 from .runtime import Runtime
 from .services import Services
+from .stored import stored
 
 log = structlog.get_logger("gateway")
 
@@ -80,7 +81,8 @@ class Gateway:
     async def _serve(self, x: Exchange, scope: Scope, receive: Receive) -> None:
         operation, method = x.match.operation, scope["method"]
         if operation == "stored":
-            raise ApiError("not_found", "this gateway keeps no responses yet (`responses.keep` is not built): send the whole conversation")
+            await stored(x, method)
+            return
         if operation == "unknown":
             raise ApiError("not_found", f"no such path: {method} {scope['path']}")
         if method != x.match.method and not (method == "HEAD" and x.match.method == "GET"):

@@ -39,6 +39,8 @@ async def generate(x: Exchange, receive: Receive) -> None:
     await identify(x)
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
     async with Departure(receive):
+        if x.codec.kept_upstream:
+            x.body = await x.runtime.kept.write_out(x.who.scope, x.body)
         head = read_call(x)
         resolve(x)
         if x.match.envelope and not holds_messages(x.body):
@@ -74,10 +76,16 @@ def read_call(x: Exchange) -> Head:
 
 async def _plain(x: Exchange, head: Head) -> None:
     call, answer, body = await _obtain(x, head)
+    if x.codec.kept_upstream and x.mode == "translated":
+        await _keep(x, body)
     headers = _answer_headers(x, call, answer)
     headers.append((b"content-type", answer.headers.get("content-type", "application/json").encode("latin-1"))
                    if x.mode != "translated" else _JSON)
     await x.responder.whole(200, headers, body)
+
+
+async def _keep(x: Exchange, sent: bytes) -> None:
+    await x.runtime.kept.keep(x.who.scope, parse(x.body) if x.parsed is None else x.parsed, sent)
 
 
 async def _stream(x: Exchange, head: Head) -> None:
@@ -106,7 +114,10 @@ async def _pump(x: Exchange, call: Call, answer: UpstreamAnswer, first: bytes) -
     """The answer from its first bytes to its end."""
     path, write, read = call.path, x.responder.write, answer.read_some
     seen = path.seen
+    keeps = bool(x.codec.kept_upstream) and x.mode == "translated"
     if first:
+        if keeps and seen.over:
+            await _keep(x, first)
         await write(first)
     while not seen.over:
         try:
@@ -116,6 +127,8 @@ async def _pump(x: Exchange, call: Call, answer: UpstreamAnswer, first: bytes) -
             break
         out = path.feed(data) if data else path.finish()
         if out:
+            if keeps and seen.over:  # before its client can know of it
+                await _keep(x, out)
             await write(out)
         if not data:
             break

@@ -192,8 +192,8 @@ def _refuse_kept(x: Exchange, request: Request) -> None:
         if own.get(field) is not None:
             raise ApiError(
                 "invalid",
-                f"{field}: the model `{x.model}` is reached by another protocol, whose upstreams keep no conversations, and this gateway "
-                "keeps none yet (`responses.keep` is not built): send the whole conversation in `input`",
+                f"{field}: the model `{x.model}` is reached by another protocol, whose upstreams keep no conversations, and "
+                f"{_keeps(x)}: send the whole conversation in `input`",
                 path=field,
             )
     if not x.codec.kept_upstream:
@@ -203,8 +203,13 @@ def _refuse_kept(x: Exchange, request: Request) -> None:
             if isinstance(part, Native) and part.kind in x.codec.kept_upstream:
                 raise ApiError(
                     "invalid",
-                    f"{part.at}: the model `{x.model}` is reached by another protocol, whose upstreams keep no items to refer to, and this "
-                    "gateway keeps none yet (`responses.keep` is not built): have your client send items whole, which most do with "
-                    "`store: false`",
+                    f"{part.at}: the model `{x.model}` is reached by another protocol, whose upstreams keep no items to refer to, and "
+                    f"{_keeps(x)}: have your client send items whole, which most do with `store: false`",
                     path=part.at,
                 )
+
+
+def _keeps(x: Exchange) -> str:
+    if x.runtime.kept.keeps:
+        return "this gateway does not have it (any more)"
+    return "this gateway does not have it: the setting `responses.keep` keeps answers in its store"

@@ -20,8 +20,10 @@ from ..providers.demo import DemoClient
 from ..providers.target import Target
 from ..routing.resolve import Resolver
 from ..upstream.client import Client, UpstreamAnswer
+from .kept import KeptResponses, KeptStore
 from .routes import served
 from .services import Services
+from .vault import Vault
 
 PING_AFTER_S = 10.0
 """Silence after which a stream gets a keep-alive. Clients and load balancers lose patience between 15 and 60 s."""
@@ -75,6 +77,10 @@ class Runtime:
         self.catalog = Catalog.load()
         self.resolver = Resolver(config, self.catalog)
         self.sealer = Sealer(seal_keys)
+        keeping = services is not None and config.responses.keep
+        self.kept = KeptResponses(
+            KeptStore(services.store.responses, Vault(seal_keys), float(config.responses.ttl_s)) if services and keeping else None
+        )
         self.metrics = metrics
         self.access_log = AccessLog(json=False)
         self.lessons = Lessons()
