@@ -9,6 +9,8 @@ from llm_api_converter.server.kept import Recent
 from tests.fakes import json_reply, sse_reply
 from tests.server.test_pipeline import case, chunk, post
 
+pytestmark = pytest.mark.anyio
+
 RESPONSES = "/v1/responses"
 CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
 PLAIN = {
