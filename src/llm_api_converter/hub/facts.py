@@ -103,6 +103,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     # Realms whose opaque tokens this target accepts, and the realm of those it issues ("" = issues none).
     accepts_realms: tuple[str, ...] = ()
     realm: str = ""
+    # Can only the credential that state was issued to give it back (OpenAI: the organisation)? True: what another one was given is dropped.
+    state_bound_to_credential: bool = False
 
     # ------------------------------------------------------------------ sampling and limits
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens"

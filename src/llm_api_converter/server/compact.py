@@ -54,6 +54,6 @@ async def compact(x: Exchange, receive: Receive) -> None:
 def _without_seals(x: Exchange, target: Target) -> bytes:
     """The body with our seals opened, and what they hold of other upstreams left out."""
     ledger = x.base_ledger.copy()
-    adapted = adapt(replace(decoded(x), model=target.model), target.facts, ledger, target.protocol)
+    adapted = adapt(replace(decoded(x), model=target.model), target.facts, ledger, target.protocol, target.scope)
     body = x.codec.encode_request(adapted.request, target.facts, Ledger()).body
     return msgspec.json.encode({k: v for k, v in body.items() if k not in ANSWERS_ONLY})

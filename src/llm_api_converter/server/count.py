@@ -93,7 +93,7 @@ def _translated(x: Exchange, target: Target, up: Codec) -> Sent:
     request = _decoded(x)
     if SEAL_PREFIX in x.body:
         request = open_seals(request, x.runtime.sealer, Ledger())
-    adapted = adapt(replace(request, model=target.model), target.facts, Ledger(), target.protocol)
+    adapted = adapt(replace(request, model=target.model), target.facts, Ledger(), target.protocol, target.scope)
     assert up.encode_count_request is not None
     wire = up.encode_count_request(adapted.request, target.facts, Ledger())
     return wire.path, msgspec.json.encode(wire.body), wire.headers

@@ -190,3 +190,20 @@ def test_strip_state_removes_tokens_and_their_reasoning() -> None:
     assert stripped.messages[0].parts == (Reasoning("open", at="o"), ToolCall("a", "look", at="c"))
     assert [(x.path, x.feature, x.loss_class) for x in ledger.losses] == [("r", "thinking_signature", "state"), ("c", "thought_signature", "state")]
     assert strip_state(stripped, Ledger()) is stripped
+
+
+@pytest.mark.parametrize(
+    ("bound", "issued_to", "kept"),
+    [(True, "here", True), (True, "elsewhere", False), (True, "", True), (False, "elsewhere", True)],
+)
+def test_state_of_another_credential_goes_where_it_is_bound_to_one(bound: bool, issued_to: str, kept: bool) -> None:
+    state = Opaque("mine", "encrypted", "s", scope=issued_to)
+    call = ToolCall("c1", "get", "{}", tokens=(state,))
+    request = Request("m", messages=(*HELLO, *turns(("assistant", Reasoning("t", tokens=(state,)), call), ("user", ToolResult("c1", parts=())))))
+    ledger = Ledger()
+    facts = Facts(accepts_realms=("mine",), sends_reasoning_back="always", state_bound_to_credential=bound)
+    parts = adapt(request, facts, ledger, scope="here").request.messages[1].parts
+    assert [part.tokens for part in parts if isinstance(part, Reasoning | ToolCall)] == ([(state,), (state,)] if kept else [()])
+    assert [(loss.path, loss.feature, loss.loss_class) for loss in ledger.losses] == ([] if kept else [
+        ("messages[0].content[0]", "thinking", "state"), ("messages[0].content[1]", "thought_signature", "state"),
+    ])  # fmt: skip

@@ -93,12 +93,13 @@ class Adapted(Struct, frozen=True):
     output_tool: str | None = None
 
 
-def adapt(request: Request, facts: Facts, ledger: Ledger, protocol: str = "") -> Adapted:
+def adapt(request: Request, facts: Facts, ledger: Ledger, protocol: str = "", scope: str = "") -> Adapted:
     """Make `request` fit `facts`. `protocol` is the target's, where known: its own opaque tokens and provider tools stay as they are.
+    `scope` names the target's credential, where known: state that was issued to another one goes where the facts bind it.
 
     Raises ApiError(invalid) for what only the client can mend (more tools than the model takes).
     """
-    notes = Notes(request.messages, protocol)
+    notes = Notes(request.messages, protocol, scope)
     for step in STEPS:
         after = step(request, facts, ledger, notes)
         if after is not request:

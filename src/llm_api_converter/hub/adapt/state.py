@@ -18,26 +18,34 @@ TOKEN_FEATURES = {"signature": "thinking_signature", "redacted": "redacted_think
 
 
 def drop_foreign_state(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
-    """Tokens whose realm the target does not accept go; so does reasoning it does not take."""
+    """Tokens whose realm (or credential, where that counts) the target does not accept go; so does reasoning it does not take."""
     if not notes.seen & (REASONING | TOKENS):
         return request
     realms = {*facts.accepts_realms, f"wire.{notes.protocol}"} if notes.protocol else set(facts.accepts_realms)
+    only = notes.scope if facts.state_bound_to_credential else ""
+
+    def foreign(token: Opaque) -> str:
+        """Why the target does not take it; "" where it does. State that came without a seal is of no known credential: it is tried."""
+        if token.realm not in realms:
+            return f"made for {token.realm}"
+        return "made for another credential" if only and token.scope and token.scope != only else ""
+
     tool_turns = _tool_turns(request.messages) if facts.sends_reasoning_back == "tool_turns" else frozenset()
 
     def edit(part: Part, message: Message) -> tuple[Part, ...] | None:
         if not isinstance(part, (Reasoning, Text, ToolCall, Media)):
             return None
         kept = part.tokens
-        if kept and not all(token.realm in realms for token in kept):
-            kept = tuple(token for token in kept if token.realm in realms)
+        if kept and any(map(foreign, kept)):
+            kept = tuple(token for token in kept if not foreign(token))
         if isinstance(part, Reasoning) and not kept and not _taken_unsigned(part, message, facts, tool_turns):
             ledger.drop(part.at, "redacted_thinking" if part.redacted else "thinking", "state", "the target does not take it back")
             return ()
         if kept is part.tokens:
             return None
         for token in part.tokens:
-            if token.realm not in realms:
-                ledger.drop(part.at, token_feature(token, part), "state", f"made for {token.realm}")
+            if why := foreign(token):
+                ledger.drop(part.at, token_feature(token, part), "state", why)
         return (replace(part, tokens=kept),)
 
     messages = edited(request.messages, edit)

@@ -44,13 +44,14 @@ class Notes:
     `seen`, `calls` (the client-run ones, in order) and `marked` (index of the message, part with a cache mark; in the order a prompt is
     read, those inside results before the result itself) describe the messages as they stand. `names` and `output_tool` end up in
     `Adapted`. `wrapped` are the tools (and called names) whose raw text input now travels as a string property, by namespace and
-    name. `protocol` is the target's own.
+    name. `protocol` is the target's own, `scope` names its credential; "" where they are not known.
     """
 
-    __slots__ = ("calls", "marked", "names", "output_tool", "protocol", "seen", "wrapped")
+    __slots__ = ("calls", "marked", "names", "output_tool", "protocol", "scope", "seen", "wrapped")
 
-    def __init__(self, messages: Iterable[Message], protocol: str) -> None:
+    def __init__(self, messages: Iterable[Message], protocol: str, scope: str = "") -> None:
         self.protocol = protocol
+        self.scope = scope
         self.names: dict[str, ToolName] = {}
         self.wrapped: set[tuple[str | None, str]] = set()
         self.output_tool: str | None = None
