@@ -155,9 +155,10 @@ class Running:
 @asynccontextmanager
 async def gateway(settings: Config) -> AsyncIterator[Running]:
     app = build(settings, master_key=KEY, seal_keys=(SealKey("k1", b"a test secret of thirty-two bytes"),))
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="on", http=CorkedProtocol, ws="none")
+    settled = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="on", http=CorkedProtocol, ws="websockets-sansio"
     )
+    server = uvicorn.Server(settled)
     task = asyncio.ensure_future(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

@@ -19,6 +19,7 @@ from ..observe.metrics import Metrics
 from ..protocols import codec
 from ..protocols.base import WireError
 from ..upstream.client import Client
+from .admission import identify
 from .compact import compact
 from .count import count
 from .embed import embed
@@ -32,6 +33,7 @@ from .routes import ASKER, match
 from .runtime import Runtime
 from .services import Services
 from .stored import stored
+from .websocket import Socket, refuse
 
 log = structlog.get_logger("gateway")
 
@@ -43,13 +45,13 @@ class Gateway:
         self.runtime = runtime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One ASGI connection: a request, a WebSocket (refused), or the lifespan of the worker."""
+        """One ASGI connection: a request, a WebSocket, or the lifespan of the worker."""
         if scope["type"] == "http":
             await self._request(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
-            await _refuse_websocket(scope, receive, send)
+            await self._websocket(scope, receive, send)
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         runtime = self.runtime
@@ -58,9 +60,8 @@ class Gateway:
         found = match(scope["raw_path"], scope["query_string"])
         if found.operation in ("models", "model"):
             found = next((structs.replace(found, protocol=name) for key, name in ASKER if key in headers), found)
-        peer = (scope["client"] or _UNKNOWN)[0]
         answers = codec(found.protocol, found.envelope)
-        x = Exchange(runtime, found, answers, headers, scope["query_string"], Responder(send), started_s, peer)
+        x = Exchange(runtime, found, answers, headers, scope["query_string"], Responder(send), started_s, _peer(scope))
         runtime.metrics.enter()
         try:
             await self._serve(x, scope, receive)
@@ -77,6 +78,26 @@ class Gateway:
             runtime.metrics.enter(-1)
             if found.operation in _RECORDED:
                 record(x, monotonic())
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Turns over a WebSocket where the path has such a form; who may not come in is told so before it opens."""
+        await receive()
+        found = match(scope["raw_path"], scope["query_string"])
+        if not (found.protocol in WITH_SOCKETS and found.operation == "generate"):
+            await refuse(426, b'{"error":{"message":"use HTTP: this path has no WebSocket"}}', scope, send)
+            return
+        client = codec(found.protocol)
+        x = Exchange(
+            self.runtime, found, client, _headers(scope["headers"]), scope["query_string"], Responder(send), monotonic(), _peer(scope)
+        )
+        try:
+            await identify(x)
+        except ApiError as error:
+            told = client.encode_error(error, x.request_id)
+            await refuse(told.status, told.body, scope, send)
+            return
+        await send({"type": "websocket.accept"})
+        await Socket(self._request, scope, send).run(receive)
 
     async def _serve(self, x: Exchange, scope: Scope, receive: Receive) -> None:
         operation, method = x.match.operation, scope["method"]
@@ -140,10 +161,14 @@ class Gateway:
                 return
 
 
+WITH_SOCKETS = frozenset({"openai_responses"})
+"""Protocols that also run over a WebSocket."""
 _RECORDED = frozenset({"generate", "count", "compact", "stored", "embed", "models", "model", "capabilities", "explain", "unknown"})
 
 
-_UNKNOWN = (None, 0)
+def _peer(scope: Scope) -> str | None:
+    """The address at the other end of the connection; None on a Unix socket."""
+    return scope["client"][0] if scope["client"] else None
 
 
 def build(
@@ -187,15 +212,3 @@ async def _tell(x: Exchange, error: ApiError, *, status: int | None = None) -> N
     if x.target is not None:
         headers.append((b"x-upstream-provider", x.target.provider.encode("latin-1", "replace")))
     await x.responder.whole(status or wire.status, headers, wire.body)
-
-
-async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """426: no WebSocket is served yet; clients that try one first then use HTTP."""
-    await receive()
-    if "websocket.http.response" in scope.get("extensions", {}):
-        headers: list[tuple[bytes, bytes]] = [(b"content-type", b"application/json"), (b"upgrade", b"HTTP/1.1")]
-        await send({"type": "websocket.http.response.start", "status": 426, "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": b'{"error":{"message":"use HTTP: WebSocket is not served here"}}'})
-    else:
-        await send({"type": "websocket.close", "code": 1008})
-

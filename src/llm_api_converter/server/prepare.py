@@ -140,7 +140,7 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
         asked = without(asked, field, ledger) or asked
     if stripped:
         asked = strip_state(asked, ledger)
-    adapted = adapt(asked, target.facts, ledger, target.protocol)
+    adapted = adapt(asked, target.facts, ledger, target.protocol, target.scope)
     wire = up.encode_request(adapted.request, target.facts, ledger)
     reject_losses(x, ledger)
     headers = call_headers(target, up, x.stream)
@@ -185,6 +185,10 @@ def _named(loss: Loss) -> str:
     return f"{text}: {loss.detail}" if loss.detail else text
 
 
+NOT_FOUND = {"previous_response_id": "previous_response_not_found"}
+"""Codes by which clients know that they have to send everything again."""
+
+
 def _refuse_kept(x: Exchange, request: Request) -> None:
     """Raise a 400 for a conversation that only an upstream of the client's own protocol could have kept."""
     own = (request.extras or {}).get(x.codec.name, {})
@@ -194,7 +198,7 @@ def _refuse_kept(x: Exchange, request: Request) -> None:
                 "invalid",
                 f"{field}: the model `{x.model}` is reached by another protocol, whose upstreams keep no conversations, and "
                 f"{_keeps(x)}: send the whole conversation in `input`",
-                path=field,
+                path=field, code=NOT_FOUND.get(field),
             )
     if not x.codec.kept_upstream:
         return

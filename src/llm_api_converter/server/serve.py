@@ -40,7 +40,7 @@ def serve(config: Config, config_path: Path | None = None) -> None:
     if config.server.workers == 1:
         gateway, writer = _gateway(config, Metrics())
         with suppress(KeyboardInterrupt):  # the way a server is stopped by hand
-            uvicorn.Server(_uvicorn(gateway)).run(sockets)
+            uvicorn.Server(_uvicorn(gateway, config.server.max_body_bytes)).run(sockets)
         writer.flush()
         return
     if config_path is not None:
@@ -48,14 +48,16 @@ def serve(config: Config, config_path: Path | None = None) -> None:
     os.environ[_FLAGS] = json.dumps({"server.host": config.server.host, "server.port": config.server.port})
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as folder:
         os.environ[_METRICS_DIR] = folder
-        several = _uvicorn("llm_api_converter.server.serve:worker", factory=True, workers=config.server.workers)
+        several = _uvicorn(
+            "llm_api_converter.server.serve:worker", config.server.max_body_bytes, factory=True, workers=config.server.workers
+        )
         Multiprocess(several, sockets=sockets).run()
 
 
-def _uvicorn(app: Any, **more: Any) -> uvicorn.Config:
+def _uvicorn(app: Any, max_body_bytes: int, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
-        app, loop="uvloop", http=CorkedProtocol, ws="websockets-sansio", lifespan="on", access_log=False, log_level="warning",
-        server_header=False, timeout_keep_alive=75, timeout_graceful_shutdown=GRACE_S, proxy_headers=False, **more,
+        app, loop="uvloop", http=CorkedProtocol, ws="websockets-sansio", ws_max_size=max_body_bytes, lifespan="on", access_log=False,
+        log_level="warning", server_header=False, timeout_keep_alive=75, timeout_graceful_shutdown=GRACE_S, proxy_headers=False, **more,
     )
 
 
