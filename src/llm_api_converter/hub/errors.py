@@ -19,7 +19,7 @@ class ApiError(Exception):
     `status` is the HTTP status the upstream or the gateway gave it, where one was given. `upstream` is `(status, body)` as the
     upstream sent them (body cut at 4 KiB). `code` is the upstream's own error word. `retry_after_s` is kept from the upstream.
     `unsupported` is the request field an upstream says it does not take; `bad_state` that it does not accept a signature or
-    encrypted reasoning it was given: both allow one more try without it.
+    encrypted reasoning it was given, or misses reasoning it demands: both allow one more try without it.
     """
 
     def __init__(

@@ -63,15 +63,20 @@ def lesson_key(target: Target) -> tuple[str, str, str]:
 
 
 def _must_change(x: Exchange, target: Target) -> bool:
-    """Do the facts demand edits that only translation makes: fields, or beta flags, that the target refuses?"""
+    """Do the facts demand edits that only translation makes: fields or beta flags that the target refuses, reasoning that is missing?"""
     facts = target.facts
-    if facts.refused_fields:
+    if facts.refused_fields or (facts.reasoning_required_on_tool_turns and facts.reasoning_unsigned and _without_reasoning(x.body)):
         return True
     accepted = facts.beta_flags
     if accepted is None:
         return False
     flags = (x.header(b"anthropic-beta") or "").split(",")
     return b'"anthropic_beta"' in x.body or b'"betas"' in x.body or any(flag.strip() not in accepted for flag in flags if flag.strip())
+
+
+def _without_reasoning(body: bytes) -> bool:
+    """Are there calls in the history, and no reasoning at all? So it is with clients that keep only what they know of an answer."""
+    return b'"tool_calls"' in body and b'"reasoning_' not in body.replace(b'"reasoning_effort"', b"") and b'"reasoning"' not in body
 
 
 def _relayed(x: Exchange, head: Head, target: Target) -> Call:

@@ -47,6 +47,19 @@ def test_shapes(status: int, body: Any, kind: str, message: str) -> None:
     assert error.upstream == (status, raw)
 
 
+@pytest.mark.parametrize(
+    ("message", "missing"),
+    [
+        ("The `reasoning_content` in the thinking mode must be passed back to the API.", True),
+        ("thinking is enabled but reasoning_content is missing in assistant tool call message at index 2", True),
+        ("reasoning_content: expected a string", False),
+    ],
+)
+def test_reasoning_that_is_missed_is_told_from_other_mistakes(message: str, missing: bool) -> None:
+    error = CODEC.decode_error(400, {}, json.dumps({"error": {"message": message, "type": "invalid_request_error"}}).encode())
+    assert (error.kind, error.bad_state) == ("invalid", missing)
+
+
 def test_an_unsupported_parameter_is_named() -> None:
     body = {"error": {"message": "Unsupported parameter: 'stop'", "param": "stop", "code": "unsupported_parameter"}}
     error = CODEC.decode_error(400, {}, json.dumps(body).encode())

@@ -54,7 +54,7 @@ _CUT = 4096
 _OVERFLOW = ("prompt is too long", "exceed context limit", "input is too long", "exceeds the context window", "maximum context length")
 _BAD_STATE = (
     "`signature` in `thinking`", "signature in thinking", "`data` in `redacted_thinking`", "data in redacted_thinking",
-    "blocks in the latest assistant message cannot be modified",
+    "blocks in the latest assistant message cannot be modified", "Expected `thinking` or `redacted_thinking`",
 )
 _NO_CREDIT = ("credit balance is too low",)
 _BETA = ("anthropic-beta", "invalid beta flag")

@@ -94,7 +94,7 @@ _UNSUPPORTED = re.compile(
     r"|(?P<c>[\w.]+): Extra inputs are not permitted"
     r"|[`'\"](?P<d>\w+)[`'\"] is (?:deprecated|not supported)"
 )
-_BAD_STATE = re.compile(r"invalid [`'\"]?signature[`'\"]? in [`'\"]?thinking", re.IGNORECASE)
+_BAD_STATE = re.compile(r"invalid [`'\"]?signature[`'\"]? in [`'\"]?thinking|expected [`'\"]?thinking[`'\"]? or", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _BODY_KEPT = 4096
 

@@ -73,6 +73,9 @@ ERROR_OUT: dict[ErrorKind, tuple[int, str, str | None]] = {
 }
 """Kind -> status, type, code. A kind whose code is None shows the upstream's own, if any."""
 
+REASONING_MISSING = ("reasoning_content", ("must be passed back", "is missing"))
+"""Words of an upstream that wants the reasoning of earlier calls back (DeepSeek, Kimi), which most clients of this protocol drop."""
+
 BODY_KEPT = 4096
 
 
@@ -85,6 +88,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> ApiErr
     error = decode_error_value(parsed, status)
     error.retry_after_s = _retry_after(headers, parsed)
     error.upstream = (status, body[:BODY_KEPT])
+    error.bad_state = error.kind == "invalid" and _reasoning_missing(error.message)
     return error
 
 
@@ -132,6 +136,11 @@ def _kind(status: int | None, code: str | None, word: str | None, message: str) 
     if status is None:
         return "upstream_failed"
     return STATUS_IN.get(status) or ("upstream_failed" if status >= 500 else "invalid")
+
+
+def _reasoning_missing(message: str) -> bool:
+    field, words = REASONING_MISSING
+    return field in message and any(word in message for word in words)
 
 
 def _fields(value: Any) -> dict[str, Any]:
