@@ -18,7 +18,7 @@ EDGE = ("limits", "store", "cache", "upstream", "observe")
 """Imported by `server` only; they may import `hub`, each other's nothing, and what the chain has up to `providers`."""
 JOINTS = {"access": ("hub", "protocols", "config", "store"), "usage": ("hub", "protocols", "config", "store")}
 """Between the edges and the server: what each may import of the package. `server` and `tools` import them."""
-TOP = {"convert": (*CHAIN[:4],), "tools": (*CHAIN, *EDGE, *JOINTS, "convert")}
+TOP = {"convert": (*CHAIN[:4],), "tools": (*CHAIN, *EDGE, *JOINTS, "config", "convert")}
 """Beside `server`, used by the command line and by users of the package: what each may import. Nothing below imports them."""
 PURE = ("hub", "framing", "protocols")
 

@@ -23,7 +23,6 @@ NOT_BUILT: dict[str, str] = {
     "keys": "create, list, show, update, rotate and revoke API keys",
     "usage": "what was used, by key and model",
     "doctor": "reach and authenticate each provider",
-    "launch": "run a coding agent through the gateway",
     "conformance": "score card of the known pitfalls against any gateway",
     "record": "capture redacted traffic",
     "replay": "serve recorded traffic as an upstream",
@@ -145,6 +144,31 @@ def convert(
             kind, source, target, given, sys.stdout.buffer, sys.stderr, model=model, provider=provider, whole=whole,
             request=request.read_bytes() if request else None,
         )  # fmt: skip
+    raise typer.Exit(code)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def launch(
+    context: typer.Context,
+    client: Annotated[str, typer.Argument(help="claude, codex or gemini.")],
+    model: Annotated[str | None, typer.Option("--model", "-m", help="The model's name at the gateway (default: what it asks for).")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Run a coding agent through the gateway, starting one where none runs. What follows -- goes to the agent."""
+    from .config import ConfigError
+    from .tools.launch import CLIENTS, LaunchError
+    from .tools.launch import launch as run
+
+    if client not in CLIENTS:
+        raise typer.BadParameter(f"{client!r} is none of {', '.join(CLIENTS)}")
+    settings = _load(config, {})
+    try:
+        code = run(client, settings, config, model, context.args)
+    except ConfigError as error:
+        _refuse(error.errors)
+    except LaunchError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(error.code) from error
     raise typer.Exit(code)
 
 

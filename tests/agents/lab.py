@@ -120,12 +120,13 @@ class Fake:
 
 
 @contextmanager
-def fake_model(folder: Path, *arguments: str, name: str = "fake", opts: str = "strict") -> Iterator[Fake]:
-    """A fake that is strict by default: whatever a real provider would refuse is a 400."""
+def fake_model(folder: Path, *arguments: str, name: str = "fake", opts: str = "strict", javascript: bool = False) -> Iterator[Fake]:
+    """A fake that is strict by default: whatever a real provider would refuse is a 400. `javascript`: see `javascript_fake`."""
     needs_kit()
     port, log, out = free_port(), folder / f"{name}.jsonl", folder / f"{name}.out"
-    command = [sys.executable, str(KIT / "fake/fake_model.py"), "--port", str(port), "--log", str(log), "--opts", opts, *arguments]
-    with process(command, out) as child:
+    program = ["-m", "tests.agents.javascript_fake", str(KIT / "fake/fake_model.py")] if javascript else [str(KIT / "fake/fake_model.py")]
+    command = [sys.executable, *program, "--port", str(port), "--log", str(log), "--opts", opts, *arguments]
+    with process(command, out, cwd=PROJECT) as child:
         fake = Fake(f"http://127.0.0.1:{port}", log)
         wait_for(f"{fake.url}/v1/models", child, out)
         log.unlink(missing_ok=True)

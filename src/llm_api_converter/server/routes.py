@@ -67,9 +67,10 @@ LOOKS: tuple[tuple[str, str], ...] = (
 ASKER: tuple[tuple[bytes, str], ...] = ((b"anthropic-version", "anthropic"), (b"x-goog-api-key", "gemini"))
 
 # The model is taken from the raw path: it may hold `/` and `:`, percent-encoded or not; the operation follows the last `:`.
-# Some clients leave out `models/` before a name that holds a slash (Vercel's AI SDK); Vertex has the project and place in front.
+# Some clients leave out `models/` before a name that holds a slash (Vercel's AI SDK); Vertex has its publisher in front,
+# and, without an API key, project and place before that.
 _GEMINI = re.compile(
-    r"(?:/v1beta1?|/v1alpha1?|/v1)?/(?:projects/[^/]+/locations/[^/]+/publishers/google/)?(?:models/)?(.+):(\w+)"
+    r"(?:/v1beta1?|/v1alpha1?|/v1)?/(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/google/)?(?:models/)?(.+):(\w+)"
 )
 _GEMINI_OPERATIONS: dict[str, tuple[Operation, bool | None]] = {
     "generateContent": ("generate", False), "streamGenerateContent": ("generate", True), "countTokens": ("count", None),

@@ -1,0 +1,198 @@
+"""`launch`: run a coding agent through the gateway, starting one where none runs.
+
+Only the environment and the arguments of the client are set: nothing of the user's is written or changed. What a client needs is a row of
+`CLIENTS`. A gateway that was started for a client stops with it; its log is `launch.log` in the data folder.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from ..config import Config
+from ..secrets_on_disk import ensure_master_key
+
+START_S = 30.0
+STOP_S = 10.0
+ASK_S = 5.0
+NOT_FOUND, NOT_STARTED = 127, 1
+
+
+class Call(NamedTuple):
+    """How a client is started: variables to set (None: to take away) and arguments to put in front of the user's."""
+
+    variables: Mapping[str, str | None]
+    arguments: Sequence[str]
+
+
+class Client(NamedTuple):
+    """A coding agent: its command, how it is installed, the model it asks for on its own, and what makes it use the gateway."""
+
+    command: str
+    install: str
+    own_model: str
+    call: Callable[[str, str, str | None, Path], Call]
+
+
+class LaunchError(Exception):
+    """Why the client was not started. `code` is the exit code."""
+
+    def __init__(self, message: str, code: int = NOT_STARTED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _claude(base: str, key: str, model: str | None, folder: Path) -> Call:
+    # A token rather than a key: of a key Claude Code asks whether it may be used. Its tool search it turns off for unknown hosts.
+    variables: dict[str, str | None] = {
+        "ANTHROPIC_BASE_URL": base, "ANTHROPIC_AUTH_TOKEN": key, "ANTHROPIC_API_KEY": None, "ENABLE_TOOL_SEARCH": "true",
+    }
+    if model is not None:  # for what it does on the side it asks for models by family
+        families = ("OPUS", "SONNET", "HAIKU")
+        variables |= {"ANTHROPIC_MODEL": model, **{f"ANTHROPIC_DEFAULT_{family}_MODEL": model for family in families}}
+    return Call(variables, ())
+
+
+def _codex(base: str, key: str, model: str | None, folder: Path) -> Call:
+    provider = {"name": "gateway", "base_url": f"{base}/v1", "env_key": "GATEWAY_API_KEY", "wire_api": "responses"}
+    arguments = ["-c", 'model_provider="gateway"']
+    for name, value in provider.items():
+        arguments += ["-c", f"model_providers.gateway.{name}={json.dumps(value)}"]
+    return Call({"GATEWAY_API_KEY": key}, [*arguments, *(("-m", model) if model is not None else ())])
+
+
+def _gemini(base: str, key: str, model: str | None, folder: Path) -> Call:
+    """Gemini CLI takes the way of logging in from settings, those of the system first; it reads the latter only where no folder above is
+    writable by others. Where it reads none, it goes by the variables, and with another base URL only those of Vertex work for it.
+    """
+    settings = folder / "launch-gemini.json"
+    settings.write_text(json.dumps({"security": {"auth": {"selectedType": "gemini-api-key"}}}), encoding="utf-8")
+    variables = {
+        "GEMINI_API_KEY": key, "GOOGLE_GEMINI_BASE_URL": base, "GEMINI_CLI_SYSTEM_SETTINGS_PATH": str(settings.resolve()),
+        "GOOGLE_GENAI_USE_VERTEXAI": "true", "GOOGLE_API_KEY": key, "GOOGLE_VERTEX_BASE_URL": base,
+    }
+    return Call(variables, ("-m", model) if model is not None else ())
+
+
+CLIENTS = {
+    "claude": Client("claude", "npm install -g @anthropic-ai/claude-code", "claude-sonnet-4-5", _claude),
+    "codex": Client("codex", "npm install -g @openai/codex", "gpt-5.5", _codex),
+    "gemini": Client("gemini", "npm install -g @google/gemini-cli", "gemini-2.5-pro", _gemini),
+}
+
+
+def launch(name: str, config: Config, config_path: Path | None, model: str | None, arguments: Sequence[str]) -> int:
+    """Run the client; its exit code. Raises LaunchError with what to do."""
+    client = CLIENTS[name]
+    program = shutil.which(client.command)
+    if program is None:
+        raise LaunchError(f"{client.command} is not installed: {client.install}", NOT_FOUND)
+    key = ensure_master_key(config)[0] if config.auth.require_api_key else "any"
+    host = config.server.host if config.server.host not in ("0.0.0.0", "::") else "127.0.0.1"
+    base = f"http://{host}:{config.server.port}"
+    folder = Path(config.data_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    if model is None and list(config.providers) == ["demo"] and not config.models:
+        model = "demo"
+        print("No provider is configured: the client talks to the built-in demo model. Set OPENAI_API_KEY or the like.", file=sys.stderr)
+    with _gateway(base, key, config, config_path, folder):
+        _check_model(base, key, model or client.own_model, model is not None)
+        call = client.call(base, key, model, folder)
+        return _run([program, *call.arguments, *arguments], call.variables)
+
+
+@contextmanager
+def _gateway(base: str, key: str, config: Config, config_path: Path | None, folder: Path) -> Iterator[None]:
+    """A gateway at `base` for the time of the block: the one that runs there, else one of our own."""
+    if _answers(base, key):
+        yield
+        return
+    command = [sys.executable, "-m", "llm_api_converter", "serve", "--host", config.server.host, "--port", str(config.server.port)]
+    if config_path is not None:
+        command += ["--config", str(config_path)]
+    log = folder / "launch.log"
+    with log.open("ab") as out:
+        # A session of its own: Ctrl-C is for the client.
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        end_s = time.monotonic() + START_S
+        while not _answers(base, key):
+            if child.poll() is not None or time.monotonic() > end_s:
+                last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+                raise LaunchError("\n".join((f"the gateway did not start (see {log}):", *last)))
+            time.sleep(0.05)
+        yield
+    finally:
+        child.terminate()
+        try:
+            child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _answers(base: str, key: str) -> bool:
+    """Whether a gateway that takes this key runs there. Raises LaunchError where something else does."""
+    try:
+        status, body = _ask(f"{base}/v1/models", key)
+    except OSError:
+        return False
+    if status == 401:
+        raise LaunchError(f"a gateway runs at {base}, but takes another key: start it from this folder, or set MASTER_API_KEY to its key")
+    if status != 200 or not isinstance(body, dict) or "data" not in body:
+        raise LaunchError(f"something else listens at {base}: choose another port with PORT")
+    return True
+
+
+def _check_model(base: str, key: str, model: str, chosen: bool) -> None:
+    """A model nobody serves is told here, where the client would ask for it again and again."""
+    status, body = _ask(f"{base}/v1/capabilities?{urllib.parse.urlencode({'model': model})}", key)
+    if status == 200:
+        return
+    said = body.get("error", {}).get("message", "") if isinstance(body, dict) else ""
+    if chosen:
+        raise LaunchError(said or f"the model {model} is not served")
+    _, listed = _ask(f"{base}/v1/models", key)
+    names = [entry["id"] for entry in listed["data"]][:12] if isinstance(listed, dict) else []
+    raise LaunchError(f"this client asks for {model}, which the gateway does not serve. Choose with --model, such as {', '.join(names)}")
+
+
+def _ask(url: str, key: str) -> tuple[int, object]:
+    """(status, JSON body). Raises OSError where nobody answers."""
+    request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"})
+    try:
+        with urllib.request.urlopen(request, timeout=ASK_S) as answer:
+            status, raw = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, raw = error.code, error.read()
+    try:
+        return status, json.loads(raw)
+    except ValueError:
+        return status, None
+
+
+def _run(command: list[str], variables: Mapping[str, str | None]) -> int:
+    """The client in the foreground. Ctrl-C is its own affair."""
+    environment = {**os.environ, **{name: value for name, value in variables.items() if value is not None}}
+    for name, value in variables.items():
+        if value is None:
+            environment.pop(name, None)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.run(command, env=environment, check=False, preexec_fn=_default_interrupt).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _default_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
