@@ -13,6 +13,8 @@ from llm_api_converter.server.routes import match
         "/models/p%2Fm:8b:generateContent",  # LiteLLM with an api_base: no version
         "/v1beta/p/m:8b:generateContent",  # Vercel's AI SDK, for names with a slash
         "/v1beta1/projects/x/locations/eu/publishers/google/models/p/m:8b:generateContent",
+        "/v1beta1/publishers/google/models/p/m:8b:generateContent",  # Vertex with an API key
+        "/v1beta1/publishers/p/models/m:8b:generateContent",  # what its SDK makes of `p/m:8b`
     ],
 )
 def test_gemini(path: str) -> None:

@@ -67,11 +67,12 @@ LOOKS: tuple[tuple[str, str], ...] = (
 ASKER: tuple[tuple[bytes, str], ...] = ((b"anthropic-version", "anthropic"), (b"x-goog-api-key", "gemini"))
 
 # The model is taken from the raw path: it may hold `/` and `:`, percent-encoded or not; the operation follows the last `:`.
-# Some clients leave out `models/` before a name that holds a slash (Vercel's AI SDK); Vertex has its publisher in front,
-# and, without an API key, project and place before that.
+# Some clients leave out `models/` before a name that holds a slash (Vercel's AI SDK); Vertex has its publisher in front, and, without an
+# API key, project and place before that. Its SDK takes `a/b` for the model `b` of a publisher `a`.
 _GEMINI = re.compile(
     r"(?:/v1beta1?|/v1alpha1?|/v1)?/(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/google/)?(?:models/)?(.+):(\w+)"
 )
+_PUBLISHED = re.compile(r"^publishers/([^/]+)/models/(.+)$")
 _GEMINI_OPERATIONS: dict[str, tuple[Operation, bool | None]] = {
     "generateContent": ("generate", False), "streamGenerateContent": ("generate", True), "countTokens": ("count", None),
     "embedContent": ("embed", None), "batchEmbedContents": ("embed", None),
@@ -104,7 +105,8 @@ def _carried(path: str, query: bytes) -> Match | None:
     """Paths that carry a model."""
     if (found := _GEMINI.fullmatch(path)) and found[2] in _GEMINI_OPERATIONS:
         operation, stream = _GEMINI_OPERATIONS[found[2]]
-        return Match("gemini", operation, "POST", unquote(found[1]), stream, stream is True and b"alt=sse" not in query)
+        model = _PUBLISHED.sub(r"\1/\2", unquote(found[1]))
+        return Match("gemini", operation, "POST", model, stream, stream is True and b"alt=sse" not in query)
     if (found := _BEDROCK.fullmatch(path)) and found[2] in _BEDROCK_OPERATIONS:
         operation, stream = _BEDROCK_OPERATIONS[found[2]]
         return Match("bedrock_converse", operation, "POST", unquote(found[1]), stream)
