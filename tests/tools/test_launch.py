@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,16 +16,19 @@ from typing import Any
 
 import pytest
 
-from tests.agents.lab import free_port
+from tests.agents.lab import free_port, gateway
 
 KEY = "sk-launch-master-key-0123456789"
 STAND_IN = """#!{python}
-import json, os, sys, urllib.request
-names = [n for n in os.environ if n.split("_")[0] in ("ANTHROPIC", "GATEWAY", "GEMINI", "GOOGLE", "ENABLE")]
+import json, os, sys, time, urllib.request
+names = [n for n in os.environ if n.split("_")[0] in ("ANTHROPIC", "GATEWAY", "GEMINI", "GOOGLE", "ENABLE", "NO")]
 request = urllib.request.Request("http://127.0.0.1:" + os.environ["PORT"] + "/health")
 alive = json.load(urllib.request.urlopen(request))
-with open("seen.json", "w") as out:
+with open("seen.json.new", "w") as out:
     json.dump({{"arguments": sys.argv[1:], "environ": {{n: os.environ[n] for n in names}}, "alive": alive}}, out)
+os.rename("seen.json.new", "seen.json")
+if "wait" in sys.argv:
+    time.sleep(60)
 sys.exit(7)
 """
 
@@ -38,10 +44,16 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(place: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def start(place: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
     env = {"PATH": f"{place / 'bin'}", "HOME": str(place), "PORT": str(free_port()), "MASTER_API_KEY": KEY, **environ}
     command = [sys.executable, "-m", "llm_api_converter", "launch", *arguments]
-    return subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.Popen(command, cwd=place, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(place: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    child = start(place, *arguments, **environ)
+    out, err = child.communicate(timeout=60)
+    return subprocess.CompletedProcess(child.args, child.returncode, out, err)
 
 
 def seen(place: Path) -> dict[str, Any]:
@@ -83,6 +95,54 @@ def test_without_any_provider_the_demo_answers_and_that_is_said(place: Path) -> 
     assert "No provider is configured" in done.stderr
 
 
+def test_a_gateway_that_runs_is_used_and_goes_on(place: Path) -> None:
+    with gateway(place, {"auth": {"master_api_key": KEY}}) as running:
+        port = running.url.rpartition(":")[2]
+        done = run(place, "claude", PORT=port)
+        assert done.returncode == 7, done.stderr
+        assert not (place / "data" / "launch.log").exists()
+        assert b"ok" in urllib.request.urlopen(f"{running.url}/health").read()
+        other = run(place, "claude", PORT=port, MASTER_API_KEY="sk-another-master-key-0123456789")
+        assert (other.returncode, "takes another key" in other.stderr) == (1, True), other.stderr
+
+
+def test_when_it_is_ended_the_client_and_the_gateway_end(place: Path) -> None:
+    port = free_port()
+    child = start(place, "claude", "--", "wait", PORT=str(port))
+    end_s = time.monotonic() + 30
+    while not (place / "seen.json").exists() and time.monotonic() < end_s:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=20)
+    assert child.returncode == 128 + signal.SIGTERM
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+
+
+def test_a_proxy_of_the_environment_is_not_for_the_gateway(place: Path) -> None:
+    """Nobody listens at this one."""
+    done = run(place, "claude", HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9", NO_PROXY="intra", no_proxy="127.0.0.1")
+    assert done.returncode == 7, done.stderr
+    assert seen(place)["environ"]["NO_PROXY"] == "intra,127.0.0.1"
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """A server that speaks no HTTP; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1)
+                connection.sendall(b"220 ready\r\n")
+
+        thread = Thread(target=greet, daemon=True)
+        thread.start()
+        yield str(server.getsockname()[1])
+        thread.join(5)
+
+
 @pytest.fixture
 def stranger() -> Iterator[str]:
     """A server that is no gateway; its port."""
@@ -103,16 +163,18 @@ def stranger() -> Iterator[str]:
     server.server_close()
 
 
-def test_what_keeps_a_client_from_starting_is_told(place: Path, stranger: str) -> None:
-    for arguments, environ, code, said in (
+def test_what_keeps_a_client_from_starting_is_told(place: Path, stranger: str, mute: str) -> None:
+    cases: tuple[tuple[list[str], dict[str, str], int, str], ...] = (
         (["claude"], {"PATH": str(place)}, 127, "npm install -g @anthropic-ai/claude-code"),
         (["claude"], {"PORT": stranger}, 1, "something else listens at http://127.0.0.1:" + stranger),
+        (["claude"], {"PORT": mute}, 1, "something else listens at http://127.0.0.1:" + mute),
         (["claude", "--model", "dmo"], {}, 1, "dmo"),
         (["claude"], {"OPENAI_API_KEY": "sk-x"}, 1, "this client asks for claude-sonnet-4-5"),
         (["cursor"], {}, 2, "none of claude, codex, gemini"),
         (["codex"], {"STORAGE_BACKEND": "oracle"}, 1, "STORAGE_BACKEND"),
-    ):
-        done = run(place, *arguments, **environ)  # type: ignore[arg-type]
+    )
+    for arguments, environ, code, said in cases:
+        done = run(place, *arguments, **environ)
         assert (done.returncode, said in done.stderr + done.stdout) == (code, True), (arguments, done.stderr, done.stdout)
         assert not (place / "seen.json").exists()
     assert os.path.exists(place / "data" / "launch.log")

@@ -4,6 +4,7 @@ Only the environment and the arguments of the client are set: nothing of the use
 `CLIENTS`. A gateway that was started for a client stops with it; its log is `launch.log` in the data folder.
 """
 
+import http.client
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 from ..config import Config
@@ -26,6 +28,8 @@ START_S = 30.0
 STOP_S = 10.0
 ASK_S = 5.0
 NOT_FOUND, NOT_STARTED = 127, 1
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""The gateway is near: a proxy that the environment names is for the world outside."""
 
 
 class Call(NamedTuple):
@@ -99,7 +103,7 @@ def launch(name: str, config: Config, config_path: Path | None, model: str | Non
         raise LaunchError(f"{client.command} is not installed: {client.install}", NOT_FOUND)
     key = ensure_master_key(config)[0] if config.auth.require_api_key else "any"
     host = config.server.host if config.server.host not in ("0.0.0.0", "::") else "127.0.0.1"
-    base = f"http://{host}:{config.server.port}"
+    base = f"http://{f'[{host}]' if ':' in host else host}:{config.server.port}"
     folder = Path(config.data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     if model is None and list(config.providers) == ["demo"] and not config.models:
@@ -108,7 +112,7 @@ def launch(name: str, config: Config, config_path: Path | None, model: str | Non
     with _gateway(base, key, config, config_path, folder):
         _check_model(base, key, model or client.own_model, model is not None)
         call = client.call(base, key, model, folder)
-        return _run([program, *call.arguments, *arguments], call.variables)
+        return _run([program, *call.arguments, *arguments], _environment(os.environ, call.variables, host))
 
 
 @contextmanager
@@ -145,8 +149,10 @@ def _answers(base: str, key: str) -> bool:
     """Whether a gateway that takes this key runs there. Raises LaunchError where something else does."""
     try:
         status, body = _ask(f"{base}/v1/models", key)
-    except OSError:
+    except ConnectionRefusedError:
         return False
+    except (OSError, http.client.HTTPException) as error:
+        raise LaunchError(f"something else listens at {base} ({type(error).__name__}): choose another port with PORT") from error
     if status == 401:
         raise LaunchError(f"a gateway runs at {base}, but takes another key: start it from this folder, or set MASTER_API_KEY to its key")
     if status != 200 or not isinstance(body, dict) or "data" not in body:
@@ -168,30 +174,47 @@ def _check_model(base: str, key: str, model: str, chosen: bool) -> None:
 
 
 def _ask(url: str, key: str) -> tuple[int, object]:
-    """(status, JSON body). Raises OSError where nobody answers."""
+    """(status, JSON body). Raises OSError, ConnectionRefusedError where nobody listens, or HTTPException."""
     request = urllib.request.Request(url, headers={"authorization": f"Bearer {key}"})
     try:
-        with urllib.request.urlopen(request, timeout=ASK_S) as answer:
+        with _direct.open(request, timeout=ASK_S) as answer:
             status, raw = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         status, raw = error.code, error.read()
+    except urllib.error.URLError as error:
+        raise error.reason if isinstance(error.reason, OSError) else error from error
     try:
         return status, json.loads(raw)
     except ValueError:
         return status, None
 
 
-def _run(command: list[str], variables: Mapping[str, str | None]) -> int:
-    """The client in the foreground. Ctrl-C is its own affair."""
-    environment = {**os.environ, **{name: value for name, value in variables.items() if value is not None}}
-    for name, value in variables.items():
-        if value is None:
-            environment.pop(name, None)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _environment(own: Mapping[str, str], variables: Mapping[str, str | None], host: str) -> dict[str, str]:
+    """The user's own with the client's variables; the gateway is not asked through the user's proxy."""
+    made = {name: value for name, value in {**own, **variables}.items() if value is not None}
+    if any(name.lower() in ("http_proxy", "all_proxy") for name in made):
+        near = ",".join(filter(None, (made.get("NO_PROXY") or made.get("no_proxy"), host)))
+        made |= {"NO_PROXY": near, "no_proxy": near}
+    return made
+
+
+def _run(command: list[str], environment: Mapping[str, str]) -> int:
+    """The client in the foreground; its exit code as a shell says it. Ctrl-C is its own affair; when we are ended, it is too."""
+    client: subprocess.Popen[bytes] | None = None
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        if client is not None:
+            client.terminate()
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        return subprocess.run(command, env=environment, check=False, preexec_fn=_default_interrupt).returncode
+        client = subprocess.Popen(command, env=environment, preexec_fn=_default_interrupt)
+        code = client.wait()
+        return code if code >= 0 else 128 - code
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _default_interrupt() -> None:
