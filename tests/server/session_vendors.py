@@ -12,16 +12,20 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from hashlib import sha512
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.fakes import Reply, Seen, json_reply, sse_reply
 
 THOUGHT = re.compile(r"(?:claude|gemini|deepseek|gpt) thinks \d+")
-SEAL = "SEALEDSTATE"
+SEAL = "SEALEDSTATEOFTHISGATEWAY"
 
 
 class Refused(Exception):
     """What this vendor would answer with a 400."""
+
+
+class BadState(Refused):
+    """State it does not accept; it says so in words by which it can be told from other mistakes."""
 
 
 class Vendor:
@@ -31,6 +35,8 @@ class Vendor:
     """
 
     name = ""
+    bad_state: ClassVar[Any] = None
+    """The `error` of its refusal of state."""
 
     def __init__(self) -> None:
         self.issued: dict[str, Any] = {}
@@ -54,7 +60,8 @@ class Vendor:
             self.back.append(self.check(body))
         except Refused as why:
             self.refused.append(f"{self.name} call {self.calls + 1}: {why}")
-            return json_reply({"error": {"message": str(why), "type": "invalid_request_error"}}, 400)
+            error = {"message": str(why), "type": "invalid_request_error"}
+            return json_reply({"error": self.bad_state if isinstance(why, BadState) else error}, 400)
         self.calls += 1
         return self.reply(body, seen)
 
@@ -74,9 +81,9 @@ class Vendor:
     def own(self, token: str, what: Any) -> str:
         """The token, if it is its own and stands where it was put."""
         if token not in self.issued:
-            raise Refused(f"state it never issued: {token[:40]}")
+            raise BadState(f"state it never issued: {token[:40]}")
         if self.issued[token] != what:
-            raise Refused(f"state of {self.issued[token]!r} on {what!r}")
+            raise BadState(f"state of {self.issued[token]!r} on {what!r}")
         return token
 
     def thought(self) -> tuple[int, str]:
@@ -111,6 +118,7 @@ class Claude(Vendor):
     """Anthropic Messages. A turn with tools must begin with its thinking while thinking is on; every fifth thought is redacted."""
 
     name = "claude"
+    bad_state: ClassVar[Any] = {"type": "invalid_request_error", "message": "messages.1.content.0: Invalid `signature` in `thinking` block"}
 
     def check(self, body: Any) -> list[str]:
         found: list[str] = []
@@ -193,6 +201,7 @@ class Gemini(Vendor):
     """Gemini 3: the first call of each step of the running turn needs a signature; its text has one too. No ids."""
 
     name = "gemini"
+    bad_state: ClassVar[Any] = {"code": 400, "status": "INVALID_ARGUMENT", "message": "Corrupted thought signature."}
     UNSIGNED = "skip_thought_signature_validator"
 
     def check(self, body: Any) -> list[str]:
@@ -243,6 +252,7 @@ class DeepSeek(Vendor):
     """Chat Completions. Its reasoning has no signature: what it thought before a call must stand before that call, word for word."""
 
     name = "deepseek"
+    bad_state: ClassVar[Any] = {"type": "invalid_request_error", "message": "The `reasoning_content` in the thinking mode must be passed back to the API."}
 
     def check(self, body: Any) -> list[str]:
         found: list[str] = []
@@ -289,6 +299,7 @@ class Gpt(Vendor):
     """Responses. Encrypted reasoning goes with its item id and its summary, and something must follow it."""
 
     name = "gpt"
+    bad_state: ClassVar[Any] = {"code": "invalid_encrypted_content", "message": "The encrypted content could not be verified."}
 
     def check(self, body: Any) -> list[str]:
         found: list[str] = []

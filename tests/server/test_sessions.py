@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from llm_api_converter.hub.seal import Sealer, SealKey
-from tests.fakes import config, gateway, upstream
+from tests.fakes import Running, config, gateway, upstream
 
 from .session_clients import CLIENTS, Anthropic, Client
 from .session_vendors import Claude, DeepSeek, Gemini, Gpt, Vendor
@@ -40,15 +40,11 @@ async def vendors() -> AsyncIterator[tuple[dict[str, Vendor], dict[str, Any]]]:
 
 
 @asynccontextmanager
-async def replicas(settings: Any, *keys: SealKey) -> AsyncIterator[list[str]]:
-    """Two gateways with the same keys."""
-    async with AsyncExitStack() as stack:
-        urls = []
-        for _ in range(2):
-            running = await stack.enter_async_context(gateway(settings))
-            running.app.runtime.sealer = Sealer(keys)
-            urls.append(running.url)
-        yield urls
+async def sealing(settings: Any, *keys: SealKey) -> AsyncIterator[Running]:
+    """A gateway that seals with these keys."""
+    async with gateway(settings) as running:
+        running.app.runtime.sealer = Sealer(keys)
+        yield running
 
 
 ORDER = [name for _ in range(2 * TURNS) for name, calls in zip(list(MODELS) * 3, (3, 2, 1) * 4, strict=True) for _ in range(calls)]
@@ -61,7 +57,8 @@ async def test_sixty_turns_on_four_vendors_two_replicas_and_a_restart(kind: type
         settings = config(providers, retry={"attempts": 0})
         client, call = kind(http), 0
         for keys, turns in (((FIRST,), range(TURNS // 2)), ((SECOND, FIRST), range(TURNS // 2, TURNS))):
-            async with replicas(settings, *keys) as urls:
+            async with sealing(settings, *keys) as one, sealing(settings, *keys) as other:
+                urls = one.url, other.url
                 for turn in turns:
                     client.say(f"turn {turn}")
                     for calls_tools in (True, False):
@@ -94,13 +91,13 @@ async def test_a_fallback_in_the_middle_of_a_session() -> None:
         targets = [{"provider": name, "model": MODELS[name]} for name in ("claude", "gpt")]
         settings = config(providers, [{"name": "best", "targets": targets}], retry={"attempts": 0})
         client = Anthropic(http)
-        async with replicas(settings, FIRST) as urls:
+        async with sealing(settings, FIRST) as running:
             for turn in range(12):
                 client.say(f"turn {turn}")
                 for step in range(2):
                     if turn in (3, 4, 8) or (turn, step) == (6, 1):
                         four["claude"].overloaded = 1
-                    await client.ask(urls[0], "best", stream=step == 1)
+                    await client.ask(running.url, "best", stream=step == 1)
         assert [why for vendor in four.values() for why in vendor.refused] == []
         assert (four["claude"].calls, four["gpt"].calls) == (17, 7)
         for vendor in (four["claude"], four["gpt"]):
