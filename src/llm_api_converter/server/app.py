@@ -95,6 +95,8 @@ class Gateway:
         except ApiError as error:
             told = client.encode_error(error, x.request_id)
             await refuse(told.status, told.body, scope, send)
+            x.error, x.responder.status = error, told.status
+            record(x, monotonic())
             return
         await send({"type": "websocket.accept"})
         await Socket(self._request, scope, send).run(receive)

@@ -14,6 +14,7 @@ from ...hub.errors import invalid
 
 FINAL = (b'"response.completed"', b'"response.incomplete"')
 """Events with the whole answer in them; a failed one is not kept."""
+STATE = "reasoning.encrypted_content"
 Item = dict[str, Any]
 
 _decode = msgspec.json.decode
@@ -37,6 +38,24 @@ def refers_to(body: Any) -> tuple[str | None, tuple[str, ...]]:
         if isinstance(item, dict) and item.get("type") == "item_reference" and isinstance(item.get("id"), str)
     ]
     return (previous if isinstance(previous, str) else None), tuple(dict.fromkeys(ids))
+
+
+def self_contained(body: Mapping[str, Any]) -> bool:
+    """Does the request hold its whole conversation, so that a later one can be written out from it?"""
+    return body.get("previous_response_id") is None and body.get("conversation") is None and readable(body)
+
+
+def readable(body: Mapping[str, Any]) -> bool:
+    """Is its input one that can be added to?"""
+    return body.get("input") is None or isinstance(body["input"], str | list)
+
+
+def with_state_asked(body: Item) -> Item:
+    """A request that keeps nothing upstream, with its reasoning asked for: who remembers the conversation must have it to go on."""
+    include = body.get("include")
+    if body.get("store") is not False or body.get("reasoning") is None or not (include is None or isinstance(include, list)):
+        return body
+    return body if include and STATE in include else {**body, "include": [*(include or ()), STATE]}
 
 
 def input_items(body: Mapping[str, Any]) -> list[Item]:
@@ -67,6 +86,12 @@ def written_out(body: Mapping[str, Any], before: Kept | None, items: Mapping[str
     if before is not None:
         del out["previous_response_id"]
     return out
+
+
+def resendable(output: Iterable[Item], body: Mapping[str, Any]) -> list[Item]:
+    """The items of an answer as a later request may hold them: what an upstream keeps nowhere cannot be named by its id alone."""
+    kept = body.get("store") is not False
+    return [item for item in output if kept or item.get("type") != "reasoning" or item.get("encrypted_content")]
 
 
 def finished(sent: bytes) -> Item | None:
