@@ -1,19 +1,21 @@
-"""The kit's fake model server, knowing one tool more: `python -m tests.agents.javascript_fake PATH_OF_FAKE [its arguments]`.
+"""The kit's fake model server, knowing more of custom tools: `python -m tests.agents.javascript_fake PATH_OF_FAKE [its arguments]`.
 
 Codex CLI gives its newest models a custom tool `exec` that takes JavaScript. The kit's fake plays it where a protocol has custom tools.
-Where it has none, a gateway declares a function with the one argument `input`; what is in it is the same program.
+Where it has none, a gateway declares a function with the one argument `input`; what is in it is the same program. And a stream that is to break in the middle breaks inside
+the input of a custom tool too, not only inside a function's arguments.
 """
 
 import argparse
 import importlib.util
 import json
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 
 def load(path: str) -> ModuleType:
-    """The kit's module, with `make_call` extended."""
+    """The kit's module, with `make_call` and `gen_responses` extended."""
     spec = importlib.util.spec_from_file_location("fake_model", path)
     assert spec is not None
     assert spec.loader is not None
@@ -29,7 +31,18 @@ def load(path: str) -> ModuleType:
         arguments = {"input": program}
         return {"name": found["name"], "kind": "function", "args": arguments, "raw": fake.mixed_json(arguments), "ns": found.get("ns")}
 
+    written = fake.gen_responses
+
+    def gen_responses(*arguments: Any) -> Iterator[tuple[str, Any]]:
+        pieces = 0
+        for name, event in written(*arguments):
+            yield name, event
+            pieces += name == "response.custom_tool_call_input.delta"
+            if name == "response.custom_tool_call_input.delta" and pieces == 2:
+                yield "BREAK", None
+
     fake.make_call = make_call  # type: ignore[attr-defined]
+    fake.gen_responses = gen_responses  # type: ignore[attr-defined]
     return fake
 
 

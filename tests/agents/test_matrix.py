@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(1500)]
 
 
 def test_every_agent_on_every_upstream(tmp_path: Path) -> None:
-    for name in ("Claude Code", "Codex CLI", "Gemini CLI"):
+    for name in ("Claude Code", "Claude Code (latest)", "Codex CLI", "Gemini CLI"):
         program(name)
     results = run_all(list(cells()), tmp_path)
     assert len(results) == len(CLIENTS_TRIED) * len(UPSTREAMS) * len(OPTIONS) - 4 * len(UPSTREAMS)
