@@ -1,4 +1,5 @@
-"""Secrets the gateway makes for itself at its first start and keeps in `data_dir`: the master key and the keys of sealed state.
+"""Secrets the gateway makes for itself at its first start and keeps in `data_dir`: the master key, the
+admin key and the keys of sealed state.
 
 Files are made with mode 0600, whole or not at all (written beside and linked into place), and never overwritten: of several processes
 that start at once, all end up with the key of the one that was first.
@@ -14,6 +15,7 @@ from .config import Config, ConfigError
 from .hub.seal import SealKey
 
 MASTER_FILE = "master.key"
+ADMIN_FILE = "admin.key"
 SEAL_FILE = "seal.keys.json"
 
 
@@ -21,10 +23,20 @@ def ensure_master_key(config: Config) -> tuple[str, Path | None]:
     """The master key, and the file it is kept in (None when the settings give it). Makes the file when there is none."""
     if config.auth.master_api_key is not None:
         return config.auth.master_api_key.get_secret_value(), None
-    file = Path(config.data_dir) / MASTER_FILE
-    key = _once(file, "sk-" + secrets.token_urlsafe(32) + "\n").strip()
+    return _key_in(Path(config.data_dir) / MASTER_FILE, "sk-", "MASTER_API_KEY")
+
+
+def ensure_admin_key(config: Config) -> tuple[str, Path | None]:
+    """The key of the admin API, and the file it is kept in (None when the settings give it). Makes the file when there is none."""
+    if config.admin.api_key is not None:
+        return config.admin.api_key.get_secret_value(), None
+    return _key_in(Path(config.data_dir) / ADMIN_FILE, "admin-", "ADMIN_API_KEY")
+
+
+def _key_in(file: Path, prefix: str, variable: str) -> tuple[str, Path]:
+    key = _once(file, prefix + secrets.token_urlsafe(32) + "\n").strip()
     if len(key) < 16:
-        raise ConfigError((f"{file}: holds no key; delete the file to have one made, or set MASTER_API_KEY",))
+        raise ConfigError((f"{file}: holds no key; delete the file to have one made, or set {variable}",))
     return key, file
 
 

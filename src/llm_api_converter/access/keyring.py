@@ -50,7 +50,7 @@ class KeyRing:
         self._clock = clock
         self._entries: LRUCache[bytes, _Entry] = LRUCache(CACHED)
         self._unknown: LRUCache[bytes, float] = LRUCache(CACHED)
-        self._mark = 0
+        self._mark = -1
         self._heard_s = 0.0
         self._changes = 0
         self._watching: asyncio.Task[None] | None = None

@@ -76,10 +76,15 @@ def unbuilt(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
                 f"{name}.{field}: {what} not built yet; leave it out, or write {switch}: false beside it"
                 for field in section.model_fields_set if getattr(section, field) != getattr(default, field)
             ]
-    for i, entry in _entries(values.get("models")):
-        if entry.get("strategy") in ("weighted", "round_robin", "least_latency", "cheapest"):
-            errors.append(f"models[{i}].strategy: {entry['strategy']} is not built yet; only failover is")
-    return errors
+    return errors + strategies(values)
+
+
+def strategies(values: Mapping[str, Any]) -> list[str]:
+    """Ways of choosing a target that are not built yet."""
+    return [
+        f"models[{i}].strategy: {entry['strategy']} is not built yet; only failover is"
+        for i, entry in _entries(values.get("models")) if entry.get("strategy") in ("weighted", "round_robin", "least_latency", "cheapest")
+    ]
 
 
 def providers(values: Mapping[str, Any], catalog: Catalog, explicit_none: set[str], failed: set[str]) -> list[str]:

@@ -81,10 +81,9 @@ class TargetConfig(Section):
     weight: Int = Field(default=1, ge=1)
 
 
-class ModelConfig(Section):
-    """A name clients may ask for, exact or a pattern: one target (`provider`, `model`) or several (`targets`, `strategy`)."""
+class StoredModelConfig(Section):
+    """What a model name leads to: one target (`provider`, `model`) or several (`targets`, `strategy`)."""
 
-    name: str = Field(min_length=1)
     provider: str | None = None
     model: str | None = Field(default=None, min_length=1)
     targets: tuple[TargetConfig, ...] = ()
@@ -98,6 +97,12 @@ class ModelConfig(Section):
         if self.targets or self.provider is None or self.model is None:
             return self.targets
         return (TargetConfig(provider=self.provider, model=self.model),)
+
+
+class ModelConfig(StoredModelConfig):
+    """A name clients may ask for, exact or a pattern."""
+
+    name: str = Field(min_length=1)
 
 
 class OnLoss(Section):

@@ -141,10 +141,15 @@ class Facts(Struct, frozen=True, kw_only=True):
     accepts_store: bool = False
     # Does the provider keep answers unless told not to?
     stores: bool = False
+    # Does a key in the body lead a conversation to the cache that holds it?
     cache_key: bool = False
+    # The header that does so instead, by leading it to the server that holds it; "": there is none.
+    cache_key_header: str = ""
     # How many cache marks are taken (0: none), and which lifetimes in seconds (the first is the default).
     cache_marks: int = 0
     cache_ttls_s: tuple[int, ...] = (300,)
+    # Is nothing cached without marks? True: a conversation whose client set none gets some.
+    cache_needs_marks: bool = False
 
     # ------------------------------------------------------------------ wire
     # Beta flags the target accepts; None: all. A body field is kept only while one of its flags is (`beta_fields`: field -> flags).

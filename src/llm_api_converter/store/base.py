@@ -60,7 +60,7 @@ class Keys(Protocol):
         """Put the record in the place of the one of its id whose version is one lower. Raises Conflict where that is not there."""
 
     async def changed_since(self, mark: int) -> tuple[int, frozenset[str]]:
-        """(new mark, ids changed after `mark`): cheap, asked every second by each worker. Mark 0 gives the present one and no ids."""
+        """(new mark, ids changed after `mark`): cheap, asked every second by each worker. A negative mark gives the present one and no ids."""
 
 
 class UsageLog(Protocol):
@@ -143,12 +143,29 @@ class Models(Protocol):
 class Store(Protocol):
     """One engine: its six interfaces, and its life."""
 
-    keys: Keys
-    usage: UsageLog
-    continuations: Continuations
-    responses: Responses
-    audit: Audit
-    models: Models
+    @property
+    def keys(self) -> Keys:
+        """Its Keys."""
+
+    @property
+    def usage(self) -> UsageLog:
+        """Its UsageLog."""
+
+    @property
+    def continuations(self) -> Continuations:
+        """Its Continuations."""
+
+    @property
+    def responses(self) -> Responses:
+        """Its Responses."""
+
+    @property
+    def audit(self) -> Audit:
+        """Its Audit."""
+
+    @property
+    def models(self) -> Models:
+        """Its Models."""
 
     async def open(self) -> None:
         """Connect. SQLite makes or updates its own tables; elsewhere old or missing tables are a StoreError with the command to run."""

@@ -17,6 +17,7 @@ from ..ledger import Ledger
 from ..names import ToolName
 from ..request import Request
 from .cache import fit_cache
+from .cache_marks import mark_cache
 from .choice import fit_choice
 from .history import repair_history
 from .media import fit_media, move_result_media
@@ -77,6 +78,7 @@ STEPS: tuple[Step, ...] = (
     # Everything else.
     fit_sampling,
     fit_options,
+    mark_cache,
     fit_cache,
 )
 

@@ -103,7 +103,8 @@ def fit_options(request: Request, facts: Facts, ledger: Ledger, notes: Notes) ->
         ledger.drop(request.path("verbosity"), "verbosity", "tuning", "the target takes no wordiness")
         changes["verbosity"] = None
     if request.cache_key is not None and not facts.cache_key:
-        ledger.drop(request.path("cache_key"), "cache_key", "cache", "the target takes no cache key")
+        if not facts.cache_key_header:
+            ledger.drop(request.path("cache_key"), "cache_key", "cache", "the target takes no cache key")
         changes["cache_key"] = None
     return replace(request, **changes) if changes else request
 

@@ -1,0 +1,26 @@
+"""From the settings' URL to a store. What an engine needs is imported only where it is meant.
+
+`sqlite:///FILE` (`sqlite:////absolute/FILE`), `postgresql://USER:PASSWORD@HOST/NAME`, `dynamodb://REGION?prefix=...&endpoint=...`
+"""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+from .base import Store, StoreError
+
+_NEEDS = {"postgresql": ("asyncpg", "postgres")}
+
+
+def open_store(url: str, tables: Mapping[str, str] | None = None) -> Store:
+    """The store, not connected yet. Raises StoreError for what cannot be meant."""
+    kind = url.partition("://")[0]
+    if kind in _NEEDS and find_spec(_NEEDS[kind][0]) is None:
+        package, extra = _NEEDS[kind]
+        raise StoreError(f"store.url: {kind} needs the package {package}: pip install 'llm-api-converter[{extra}]'")
+    if kind in ("sqlite", "postgresql"):
+        from .sql.store import SqlStore
+
+        return SqlStore(url)
+    if kind == "dynamodb":
+        raise StoreError("store.url: dynamodb is not built yet; sqlite and postgresql are")
+    raise StoreError("store.url: expected sqlite:///FILE, postgresql://USER:PASSWORD@HOST/NAME or dynamodb://REGION")

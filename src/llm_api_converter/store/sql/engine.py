@@ -1,0 +1,133 @@
+"""Connections, transactions, and one place where the library's errors become ours.
+
+SQLite: write-ahead log, so that several workers read and write one file; a writer takes its lock at the beginning of its transaction, and
+waits for it up to `BUSY_S`. PostgreSQL: a small pool, connections checked before use, bounded waits.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import stamina
+from sqlalchemy import Insert, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ..base import Conflict, StoreError
+
+BUSY_S = 5.0
+CONNECT_S = 5.0
+COMMAND_S = 10.0
+PING_S = 2.0
+POOL = 4
+TRIES = 4
+_LOST = ("deadlock detected", "could not serialize", "database is locked")
+
+
+class Database:
+    """One SQL database. `url` is as in the settings."""
+
+    def __init__(self, url: str) -> None:
+        self.is_sqlite = url.startswith("sqlite:")
+        self.file = Path(url.removeprefix("sqlite:///")) if self.is_sqlite else None
+        self._shown = "SQLite" if self.is_sqlite else "PostgreSQL"
+        self.engine = _sqlite(url) if self.is_sqlite else _postgresql(url)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to read with. Raises StoreError."""
+        with self.errors():
+            async with self.engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction, kept where the block ends without an error. Raises StoreError, Conflict for a name that is taken."""
+        with self.errors():
+            async with self.engine.connect() as connection:
+                connection = await connection.execution_options(writes=True)
+                async with connection.begin():
+                    yield connection
+
+    def errors(self) -> "Errors":
+        """A block in which the library's errors become ours."""
+        return Errors(self._shown)
+
+    def insert(self, table: Table) -> Any:
+        """An insert that knows `on_conflict_...`, in the engine's dialect."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    async def ping(self) -> None:
+        """Raises StoreError where the engine does not answer in time."""
+        try:
+            async with asyncio.timeout(PING_S), self.read() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+        except TimeoutError as error:
+            raise StoreError(f"{self._shown} does not answer within {PING_S:g} s") from error
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self.engine.dispose()
+
+
+class Errors:
+    """Context manager: what the library raises becomes StoreError or Conflict, without the statement's values."""
+
+    def __init__(self, shown: str) -> None:
+        self._shown = shown
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, IntegrityError):
+            raise Conflict("there is one with this id already") from error
+        if isinstance(error, DBAPIError):
+            raise StoreError(f"{self._shown}: {_first_line(error.orig)}") from error
+        if isinstance(error, SQLAlchemyError | OSError):
+            raise StoreError(f"{self._shown}: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException | None) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__)[:300]
+
+
+def _sqlite(url: str) -> AsyncEngine:
+    engine = create_async_engine(url.replace("sqlite:", "sqlite+aiosqlite:", 1), connect_args={"timeout": BUSY_S}, pool_size=POOL)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        for statement in ("journal_mode=WAL", f"busy_timeout={int(BUSY_S * 1000)}", "synchronous=NORMAL"):
+            cursor.execute(f"PRAGMA {statement}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: str) -> AsyncEngine:
+    return create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"), pool_size=POOL, max_overflow=POOL, pool_pre_ping=True, pool_recycle=1800,
+        pool_timeout=CONNECT_S, connect_args={"timeout": CONNECT_S, "command_timeout": COMMAND_S},
+    )
+
+
+def _passing(error: Exception) -> bool:
+    return isinstance(error, StoreError) and any(words in str(error) for words in _LOST)
+
+
+again = stamina.retry(on=_passing, attempts=TRIES, timeout=2.0, wait_initial=0.02, wait_max=0.5)
+"""For whole transactions that lost against another one: they are done again, for two seconds at most."""
+
+__all__ = ["Database", "Insert", "again"]

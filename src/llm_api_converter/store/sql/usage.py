@@ -1,0 +1,147 @@
+"""Calls and what they cost, in SQL."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, case, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ..base import Page
+from ..records import GroupBy, Period, UsageFilter, UsageRow, UsageTotal
+from .engine import Database, again
+from .paging import after, cursor_of
+from .tables import PICO, joined_money, spent, split_money, usage
+
+_encode = msgspec.json.encode
+_decode = msgspec.json.Decoder(UsageRow).decode
+
+_SUMMED = ("input_total", "output_total", "cache_read", "cache_write", "reasoning")
+BATCH = 50
+"""Rows of one statement: SQLite of old takes 999 values."""
+
+
+class SqlUsage:
+    """`UsageLog`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    @again
+    async def add(self, rows: Sequence[UsageRow]) -> int:
+        if not rows:
+            return 0
+        known = {row.id: row for row in rows}
+        async with self._db.write() as tx:
+            new: list[str] = []
+            ordered = sorted(known)  # one order for all, so that two writers of the same rows wait for each other instead of crossing
+            for start in range(0, len(ordered), BATCH):
+                values = [_columns(known[row_id]) for row_id in ordered[start : start + BATCH]]
+                statement = self._db.insert(usage).values(values).on_conflict_do_nothing(index_elements=["id"]).returning(usage.c.id)
+                new += (await tx.execute(statement)).scalars().all()
+            await self._add_up(tx, [known[row_id] for row_id in new])
+        return len(new)
+
+    async def _add_up(self, tx: AsyncConnection, rows: Sequence[UsageRow]) -> None:
+        sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for row in rows:
+            if row.cost_usd:
+                for scope in _scopes(row):
+                    for period in _periods(row.at_s):
+                        sums[scope, period] += row.cost_usd
+        for (scope, period), amount in sorted(sums.items()):
+            usd, pico = split_money(amount)
+            statement = self._db.insert(spent).values(scope=scope, period=period, cost_usd=usd, cost_pico=pico)
+            await tx.execute(statement.on_conflict_do_update(
+                index_elements=["scope", "period"], set_={"cost_usd": spent.c.cost_usd + usd, "cost_pico": spent.c.cost_pico + pico}
+            ))
+
+    async def rows(self, which: UsageFilter, *, cursor: str | None = None, limit: int = 100) -> Page[UsageRow]:
+        asked = select(usage.c.data, usage.c.at_s, usage.c.id).where(*_conditions(which))
+        if cursor is not None:
+            asked = asked.where(after(cursor, usage.c.at_s, usage.c.id))
+        async with self._db.read() as connection:
+            found = (await connection.execute(asked.order_by(usage.c.at_s.desc(), usage.c.id.desc()).limit(limit + 1))).all()
+        more = cursor_of(found[limit - 1].at_s, found[limit - 1].id) if len(found) > limit else None
+        return Page(tuple(_decode(row.data) for row in found[:limit]), more)
+
+    async def totals(self, which: UsageFilter, by: tuple[GroupBy, ...] = ()) -> list[UsageTotal]:
+        groups = [usage.c[name] for name in by]
+        asked = select(
+            *groups, func.count().label("requests"), func.sum(case((usage.c.failed, 1), else_=0)).label("errors"),
+            *(func.sum(usage.c[name]).label(name) for name in _SUMMED),
+            func.sum(usage.c.cost_usd).label("cost_usd"), func.sum(usage.c.cost_pico).label("cost_pico"),
+            func.sum(usage.c.unpriced).label("unpriced"),
+        ).where(*_conditions(which)).group_by(*groups)  # fmt: skip
+        async with self._db.read() as connection:
+            found = (await connection.execute(asked)).all()
+        totals = [_total(row, len(by)) for row in found if by or row.requests]
+        return sorted(totals or ([] if by else [_NOTHING]), key=lambda total: [value or "" for value in total.group])
+
+    async def spent(self, scope: str, period: Period, at_s: float) -> Decimal:
+        name = _periods(at_s)[_PERIODS.index(period)]
+        async with self._db.read() as connection:
+            asked = select(spent.c.cost_usd, spent.c.cost_pico).where(spent.c.scope == scope, spent.c.period == name)
+            row = (await connection.execute(asked)).one_or_none()
+        return Decimal(0) if row is None else joined_money(row.cost_usd, row.cost_pico)
+
+    @again
+    async def forget(self, before_s: float) -> int:
+        async with self._db.write() as tx:
+            return (await tx.execute(delete(usage).where(usage.c.at_s < before_s))).rowcount
+
+
+_PERIODS: tuple[Period, ...] = ("day", "month", "total")
+_NOTHING = UsageTotal(
+    group=(), requests=0, errors=0, input_total=0, output_total=0, cache_read=0, cache_write=0, reasoning=0, cost_usd=Decimal(0), unpriced=0
+)
+
+
+def _scopes(row: UsageRow) -> list[str]:
+    """Whose budgets a call counts against."""
+    return [f"{kind}:{name}" for kind, name in (("key", row.key_id), ("team", row.team)) if name is not None]
+
+
+def _periods(at_s: float) -> tuple[str, str, str]:
+    """The day, the month, and all time."""
+    at = datetime.fromtimestamp(at_s, UTC)
+    return at.strftime("%Y-%m-%d"), at.strftime("%Y-%m"), "total"
+
+
+def _columns(row: UsageRow) -> dict[str, Any]:
+    day, month, _ = _periods(row.at_s)
+    usd, pico = (None, None) if row.cost_usd is None else split_money(row.cost_usd)
+    counted = bool(row.input_total or row.output_total)
+    return {
+        "id": row.id, "at_s": row.at_s, "day": day, "month": month, "key_id": row.key_id, "key_name": row.key_name, "owner": row.owner,
+        "team": row.team, "model": row.model, "provider": row.provider, "upstream_model": row.upstream_model, "protocol": row.protocol,
+        "status": row.status, "failed": row.status >= 400, **{name: getattr(row, name) for name in _SUMMED}, "cost_usd": usd,
+        "cost_pico": pico, "unpriced": int(counted and row.cost_usd is None), "data": _encode(row).decode(),
+    }  # fmt: skip
+
+
+def _conditions(which: UsageFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if which.since_s is not None:
+        found.append(usage.c.at_s >= which.since_s)
+    if which.until_s is not None:
+        found.append(usage.c.at_s < which.until_s)
+    for name in ("key_id", "team", "model", "provider"):
+        value = getattr(which, name)
+        if value is not None:
+            found.append(usage.c[name] == value)
+    return found
+
+
+def _total(row: Any, groups: int) -> UsageTotal:
+    sums = {name: int(getattr(row, name) or 0) for name in ("requests", "errors", *_SUMMED, "unpriced")}
+    return UsageTotal(
+        group=tuple(None if value is None else str(value) for value in row[:groups]),
+        cost_usd=joined_money(row.cost_usd, row.cost_pico), **sums,
+    )  # fmt: skip
+
+
+assert PICO == 10**12
