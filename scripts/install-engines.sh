@@ -18,25 +18,44 @@ if ! command -v npm >/dev/null 2>&1; then
     exit 0
 fi
 
-# npm takes the newest version that admits this node; the newest of all runs on it as well, and is what most users have.
-latest() {
-    mkdir -p "$clients/npm/claude_latest"
-    cd "$clients/npm/claude_latest"
-    [ -f package.json ] || echo '{"private":true}' > package.json
-    npm install --no-audit --no-fund --loglevel=error @anthropic-ai/claude-code@latest
+# Beside what the kit installs. npm takes the newest version that admits this node; the newest Claude Code of all runs on it as well, and is
+# what most users have.
+npm_into() {
+    mkdir -p "$clients/npm/$1"
+    (
+        cd "$clients/npm/$1"
+        [ -f package.json ] || echo '{"private":true}' > package.json
+        npm install --no-audit --no-fund --loglevel=error "$2"
+    )
+}
+
+missing() {
+    echo "$1 could not be installed: its tests are skipped by name" >&2
+}
+
+more() {
+    npm_into claude_latest @anthropic-ai/claude-code@latest || missing "the newest Claude Code"
+    npm_into opencode opencode-ai || missing opencode
+    npm_into qwen @qwen-code/qwen-code || missing "Qwen Code"
+    { [ -d "$clients/venvs/frameworks" ] || python3 -m venv "$clients/venvs/frameworks"; } &&
+        "$clients/venvs/frameworks/bin/pip" install -q --disable-pip-version-check --upgrade \
+            langchain-anthropic langchain-openai langchain-google-genai langchain-aws "pydantic-ai-slim[openai,google,bedrock]" litellm ||
+        missing "LangChain, Pydantic AI and LiteLLM"
 }
 
 complete() {
-    for found in npm/claude/node_modules npm/codex/node_modules npm/gemini/node_modules npm/sdks/node_modules venvs/sdks/bin/python; do
+    for found in "$@"; do
         [ -e "$clients/$found" ] || return 1
     done
 }
 
-if complete && [ -z "${RENEW:-}" ]; then
+if complete npm/claude/node_modules npm/codex/node_modules npm/gemini/node_modules npm/sdks/node_modules venvs/sdks/bin/python &&
+    [ -z "${RENEW:-}" ]; then
     echo "the clients in $clients are used as they are; RENEW=1 renews them" >&2
 else
     bash "$kit"
 fi
-if [ ! -d "$clients/npm/claude_latest/node_modules" ] || [ -n "${RENEW:-}" ]; then
-    (latest)
+if [ -n "${RENEW:-}" ] ||
+    ! complete npm/claude_latest/node_modules npm/opencode/node_modules npm/qwen/node_modules venvs/frameworks/bin/litellm; then
+    more
 fi

@@ -33,7 +33,10 @@ _PROGRAMS = {
     "Claude Code (latest)": CLIENTS / "npm/claude_latest/node_modules/.bin/claude",
     "Codex CLI": CLIENTS / "npm/codex/node_modules/.bin/codex",
     "Gemini CLI": CLIENTS / "npm/gemini/node_modules/.bin/gemini",
+    "opencode": CLIENTS / "npm/opencode/node_modules/.bin/opencode",
+    "Qwen Code": CLIENTS / "npm/qwen/node_modules/.bin/qwen",
     "the Python SDKs": CLIENTS / "venvs/sdks/bin/python",
+    "the Python frameworks": CLIENTS / "venvs/frameworks/bin/litellm",
     "the JavaScript SDKs": CLIENTS / "npm/sdks/node_modules/openai",
 }
 
