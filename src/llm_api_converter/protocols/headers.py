@@ -16,6 +16,11 @@ UP: Mapping[str, tuple[str, ...]] = {
     "bedrock_converse": ("x-amzn-bedrock-*",),
 }
 
+# Headers by which agents name the session a request belongs to (Claude Code, Codex CLI, opencode, xAI's clients; November 2026).
+SESSION: tuple[str, ...] = (
+    "x-claude-code-session-id", "session-id", "session_id", "x-session-affinity", "x-session-id", "x-grok-conv-id", "thread-id",
+)
+
 # What an upstream demands and a client may have left out (curl, a plain HTTP client).
 NEEDED: Mapping[str, Mapping[str, str]] = {"anthropic": {"anthropic-version": "2023-06-01"}}
 

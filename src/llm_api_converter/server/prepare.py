@@ -28,6 +28,7 @@ from ..providers.auth import auth_headers
 from ..providers.target import Target
 from .answers import AnswerPath, Relayed, Translated
 from .exchange import Exchange, new_id
+from .session import cache_key
 
 _encode = msgspec.json.encode
 
@@ -84,6 +85,8 @@ def _relayed(x: Exchange, head: Head, target: Target) -> Call:
     sent = {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}
     headers = call_headers(target, up, x.stream)
     headers.update(upward(up.around, sent))
+    if (conversation := _conversation(x, target, None)) is not None and target.facts.cache_key_header:
+        headers[target.facts.cache_key_header] = conversation
     body = x.body
     x.mode = "verbatim"
     if up is not x.codec:
@@ -141,6 +144,9 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
     up = codec(target.protocol, target.envelope)
     include_usage = bool(request.stream_usage)
     asked = replace(request, model=target.model)
+    conversation = _conversation(x, target, request)
+    if conversation is not None and target.facts.cache_key and asked.cache_key is None:
+        asked = replace(asked, cache_key=conversation)
     for field in refused:
         asked = without(asked, field, ledger) or asked
     if stripped:
@@ -150,6 +156,8 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
     reject_losses(x, ledger)
     headers = call_headers(target, up, x.stream)
     headers.update(wire.headers)
+    if conversation is not None and target.facts.cache_key_header:
+        headers[target.facts.cache_key_header] = conversation
     answer = Answer(
         model=x.model, new_id=new_id, created_s=int(time()), input_estimate=estimate_input(request, len(x.body)) if x.stream else 0,
         include_usage=include_usage, request=request,
@@ -158,6 +166,13 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
     sealer = SealWriter(x.runtime.sealer, target.facts.realm, target.scope, x.codec.seals, f"unsigned.{target.type}")
     back = Translated(up, x.codec, x.form, answer, ledger, restorer, sealer)
     return Call(target, up, target.path("stream" if x.stream else "generate", wire.path), _encode(wire.body), headers, ledger, back)
+
+
+def _conversation(x: Exchange, target: Target, request: Request | None) -> str | None:
+    """The key by which the target finds its cache of this conversation again; None where it has no use for one."""
+    if not (target.facts.cache_key or target.facts.cache_key_header):
+        return None
+    return cache_key(x.headers, request, x.who.scope)
 
 
 def call_headers(target: Target, up: Codec, stream: bool) -> dict[str, str]:

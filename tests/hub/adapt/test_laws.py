@@ -164,6 +164,7 @@ FACTS = st.builds(
     output_emulation=st.sampled_from(["tool", "prompt"]),
     service_tiers=st.sampled_from([None, ("flex",), ()]),
     cache_marks=st.sampled_from([0, 1, 4]),
+    cache_needs_marks=st.booleans(),
     cache_ttls_s=st.sampled_from([(300,), (300, 3600)]),
     schema_dialect=st.sampled_from(["full", "openapi", "strict_objects"]),
 )

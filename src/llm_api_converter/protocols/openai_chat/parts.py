@@ -209,15 +209,19 @@ def encode_part(part: Part, facts: Facts, ledger: Ledger) -> list[dict[str, Any]
             return []
 
 
-def encode_cache(out: dict[str, Any], mark: CacheMark | None, at: str, facts: Facts, ledger: Ledger) -> None:
-    """OpenAI's breakpoints where the target's lifetimes are OpenAI's, else `cache_control`; a loss where it takes no marks."""
+def encode_cache(out: dict[str, Any], mark: CacheMark | None, at: str, facts: Facts, ledger: Ledger, *, on_part: bool = False) -> None:
+    """OpenAI's breakpoints where the target's lifetimes are OpenAI's, else `cache_control`; a loss where it takes no marks.
+
+    `on_part`: it sits on a part of a message's content, where alone OpenAI takes breakpoints (openai 3.54.0, types/chat).
+    """
     if mark is None:
         return
-    if facts.cache_marks == 0:
+    breakpoints = 1800 in facts.cache_ttls_s
+    if facts.cache_marks == 0 or (breakpoints and not on_part):
         ledger.drop(mark.path(at), "cache_control", "cache")
         return
     word = None if mark.ttl_s is None else TTL_WORDS.get(mark.ttl_s)
-    if 1800 in facts.cache_ttls_s:
+    if breakpoints:
         out["prompt_cache_breakpoint"] = {"mode": "explicit"} if word is None else {"mode": "explicit", "ttl": word}
     else:
         out["cache_control"] = {"type": "ephemeral"} if word is None else {"type": "ephemeral", "ttl": word}
@@ -254,7 +258,7 @@ _DEFAULT_TYPES = {"image": "image/png", "audio": "audio/wav", "video": "video/mp
 
 def _with_extras(out: dict[str, Any], part: Text | Media, facts: Facts, ledger: Ledger) -> dict[str, Any]:
     if part.cache is not None:
-        encode_cache(out, part.cache, part.at, facts, ledger)
+        encode_cache(out, part.cache, part.at, facts, ledger, on_part=True)
     if part.extras:
         put_extras(out, unknown_extras(part.extras, PROTOCOL, part.at, ledger))
     return out

@@ -34,7 +34,9 @@ from ..fields import Fields, type_name
 from .wire import FILE_REALMS, PROTOCOL, WORDING, extras_of, put_own, worded
 
 BREAKPOINT = {"mode": "explicit"}
-"""`prompt_cache_breakpoint`: a cache mark after the part (gpt-5.6 and later)."""
+"""`prompt_cache_breakpoint`: a cache mark after the part (gpt-5.6 and later), with `ttl` where the mark has a lifetime of its own."""
+LIFETIMES = {"30m": 1800, "12h": 43200}
+LIFETIMES_OUT = {seconds: word for word, seconds in LIFETIMES.items()}
 
 AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
@@ -140,11 +142,19 @@ def _decode_audio(f: Fields, words: dict[str, Any]) -> Part:
 
 
 def _decode_breakpoint(f: Fields, words: dict[str, Any]) -> tuple[CacheMark | None, dict[str, Any]]:
-    """`prompt_cache_breakpoint`. A form with more than the one known mode is kept as it was spelled."""
+    """`prompt_cache_breakpoint`. A form with more than the known mode and lifetimes is kept as it was spelled."""
     mark = f.take("prompt_cache_breakpoint")
     if mark is None:
         return None, words
-    return CacheMark(at=f.at("prompt_cache_breakpoint")), words if mark == BREAKPOINT else {**words, "prompt_cache_breakpoint": mark}
+    ttl_s = LIFETIMES.get(str(mark.get("ttl"))) if isinstance(mark, dict) else None
+    if mark != _breakpoint(ttl_s):
+        words = {**words, "prompt_cache_breakpoint": mark}
+    return CacheMark(ttl_s, f.at("prompt_cache_breakpoint")), words
+
+
+def _breakpoint(ttl_s: int | None) -> dict[str, Any]:
+    word = LIFETIMES_OUT.get(ttl_s) if ttl_s is not None else None
+    return BREAKPOINT if word is None else {**BREAKPOINT, "ttl": word}
 
 
 CONTENT_IN: dict[str, Callable[[Fields, dict[str, Any]], Part]] = {
@@ -240,7 +250,7 @@ def _marked(
     """`item` with its cache mark, where the target has such marks."""
     if cache is not None:
         if facts.cache_marks:
-            item["prompt_cache_breakpoint"] = worded(extras).get("prompt_cache_breakpoint", BREAKPOINT)
+            item["prompt_cache_breakpoint"] = worded(extras).get("prompt_cache_breakpoint", _breakpoint(cache.ttl_s))
             if cache.ttl_s is not None and cache.ttl_s not in facts.cache_ttls_s:
                 ledger.approximate(cache.path(at), "cache_ttl", "cache")
         else:
