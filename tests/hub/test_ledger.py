@@ -75,6 +75,13 @@ def test_extras_are_for_their_own_protocol() -> None:
     ]  # fmt: skip
 
 
+def test_a_field_that_names_content_kept_elsewhere_is_a_loss_of_content() -> None:
+    ledger = Ledger()
+    unknown_extras({"beta": {"cachedContent": "cachedContents/1", "l": 2}}, "alpha", "", ledger)
+    assert [(x.path, x.loss_class) for x in ledger.losses] == [("cachedContent", "content"), ("l", "unknown")]
+    assert [x.path for x in ledger.rejected({"content": "reject"})] == ["cachedContent"]
+
+
 @pytest.mark.parametrize("extras", [None, {}])
 def test_no_extras_are_no_loss(extras: dict[str, dict[str, int]] | None) -> None:
     ledger = Ledger()

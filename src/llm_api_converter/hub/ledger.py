@@ -80,6 +80,10 @@ class Ledger:
         return [loss for loss in self.losses if policy.get(loss.loss_class, "report") != "allow"]
 
 
+STANDS_FOR_CONTENT = frozenset({"cachedContent", "prompt"})
+"""Fields of a request that name content only their own provider has: without it the model would be asked something else."""
+
+
 def unknown_extras(extras: Extras | None, protocol: str, path: str, ledger: Ledger) -> dict[str, Any]:
     """The extras `protocol`'s encoder may write; every field of any other protocol becomes a loss at `path.field`.
 
@@ -90,7 +94,10 @@ def unknown_extras(extras: Extras | None, protocol: str, path: str, ledger: Ledg
     for owner, fields in extras.items():
         if owner != protocol and owner[0] != "~":
             for field in fields:
-                ledger.drop(f"{path}.{field}" if path else field, field, "unknown")
+                if not path and field in STANDS_FOR_CONTENT:
+                    ledger.drop(field, field, "content", "only its own provider has what it names; send that in the request")
+                else:
+                    ledger.drop(f"{path}.{field}" if path else field, field, "unknown")
     return extras.get(protocol) or {}
 
 
