@@ -18,7 +18,7 @@ from tests.fakes import KEY as TEST_KEY
 from tests.fakes import Reply, Seen, config, sse_reply, upstream
 from tests.fakes import gateway as gateway_here
 
-from .lab import CLIENTS, KIT, Fake, Gateway, program, run_script
+from .lab import CLIENTS, KEY, KIT, Fake, Gateway, gateway, program, run_script, settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(150)]
 
@@ -97,3 +97,22 @@ async def test_javascript_tools_of_new_models(custom: bool, tmp_path: Path) -> N
         assert ("custom" if custom else "function", "functions__exec") in kinds
         call, result = fake.seen[1].json["messages"][-2:]
         assert (call["tool_calls"][0]["id"], result["tool_call_id"]) == ("call_1", "call_1")
+
+
+def test_it_reads_the_catalogue(fake: Fake, tmp_path: Path) -> None:
+    """Names it does not know get their window and their efforts; one wrong field and it would show nothing."""
+    binary = program("Codex CLI")
+    models = [{"name": "big-one", "provider": "anthropic", "model": "claude-sonnet-4-5"}, {"name": "plain-one", "provider": "chat", "model": "m"}]
+    with gateway(tmp_path, settings(fake, models=models)) as running:
+        home = tmp_path / "home"
+        home.mkdir()
+        (home / "config.toml").write_text(
+            'model_provider = "gw"\n[model_providers.gw]\nname = "gw"\nenv_key = "GW_KEY"\nwire_api = "responses"\n'
+            f'base_url = "{running.url}/v1"\nmodel_catalog_url = "{running.url}/v1/models"\n'
+        )
+        env = {"PATH": os.environ["PATH"], "HOME": str(home), "CODEX_HOME": str(home), "GW_KEY": KEY}
+        done = subprocess.run([str(binary), "debug", "models"], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    found = {m["slug"]: m for m in json.loads(done.stdout)["models"]}
+    assert found.keys() >= {"big-one", "plain-one"}, done.stderr[-2000:]
+    assert found["big-one"]["context_window"] == 200_000
+    assert "high" in [level["effort"] for level in found["big-one"]["supported_reasoning_levels"]]

@@ -29,3 +29,10 @@ def test_gemini(path: str) -> None:
 def test_converse(path: str) -> None:
     found = match(path.encode())
     assert (found.protocol, found.argument, found.stream) == ("bedrock_converse", "anthropic.claude-v1:0", False)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/models", "/openai/v1/models"])
+def test_the_list_of_models_for_a_coding_agent(path: str) -> None:
+    assert match(path.encode(), b"client_version=0.169.0").protocol == "openai_responses"
+    assert {match(path.encode(), query).protocol for query in (b"", b"limit=20")} == {"openai_chat"}
+    assert match(b"/v1beta/models", b"client_version=1").protocol == "gemini"

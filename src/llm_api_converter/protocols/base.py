@@ -61,6 +61,10 @@ class ModelInfo(Struct, frozen=True):
     context_window: int | None = None
     max_output_tokens: int | None = None
     owned_by: str = "gateway"
+    accepts_images: bool = True
+    verbosity: bool = False
+    # Words of effort it can be asked for, in rising order; empty: it does not reason on demand.
+    efforts: tuple[str, ...] = ()
 
 
 class StreamDecoder(Protocol):

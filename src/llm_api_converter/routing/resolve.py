@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from ..config import Config, ModelConfig, ProviderConfig
 from ..hub.errors import ApiError
 from ..hub.facts import Facts
+from ..hub.request import EFFORTS
 from ..protocols.base import ModelInfo
 from ..providers.catalog import Catalog, ProviderType, Resolved
 from ..providers.target import Auth, Route, Target
@@ -186,8 +187,10 @@ class Resolver:
     def _info(self, name: str, route: Route) -> ModelInfo:
         facts: Facts = route.targets[0].facts
         return ModelInfo(
-            id=name, context_window=facts.context_window, max_output_tokens=facts.max_output_tokens, owned_by=route.targets[0].provider
-        )
+            id=name, context_window=facts.context_window, max_output_tokens=facts.max_output_tokens, owned_by=route.targets[0].provider,
+            accepts_images=facts.accepts_images, verbosity=facts.verbosity,
+            efforts=() if facts.reasoning_input == "none" else facts.reasoning_levels or EFFORTS,
+        )  # fmt: skip
 
     def _unknown(self, model: str) -> NoReturn:
         known = [*self._exact, *(m.name for m in self._patterns), *(x for p in self._providers.values() for x in p.entry.listed)]

@@ -29,6 +29,9 @@ class Match(Struct, frozen=True):
     envelope: str = ""
 
 
+OPENAI_MODELS = Match("openai_chat", "models", "GET")
+CATALOGUE = Match("openai_responses", "models", "GET")
+"""Asked for with `?client_version=`, the list says of each model what a coding agent wants to know."""
 EXACT: dict[str, Match] = {
     "/v1/messages": Match("anthropic", "generate", "POST"),
     "/v1/messages/count_tokens": Match("anthropic", "count", "POST"),
@@ -43,10 +46,10 @@ EXACT: dict[str, Match] = {
     "/openai/v1/chat/completions": Match("openai_chat", "generate", "POST"),
     "/openai/v1/responses": Match("openai_responses", "generate", "POST"),
     "/openai/v1/embeddings": Match("openai_chat", "embed", "POST"),
-    "/openai/v1/models": Match("openai_chat", "models", "GET"),
-    "/v1/models": Match("openai_chat", "models", "GET"),
+    "/openai/v1/models": OPENAI_MODELS,
+    "/v1/models": OPENAI_MODELS,
     "/v1beta/models": Match("gemini", "models", "GET"),
-    "/models": Match("openai_chat", "models", "GET"),
+    "/models": OPENAI_MODELS,
     "/v1/capabilities": Match("openai_chat", "capabilities", "GET"),
     "/v1/explain": Match("openai_chat", "explain", "POST"),
     "/health": Match("openai_chat", "health", "GET"),
@@ -90,7 +93,7 @@ def match(raw_path: bytes, query: bytes = b"") -> Match:
     path = raw_path.decode("latin-1")
     found = EXACT.get(path)
     if found is not None:
-        return found
+        return CATALOGUE if query and found is OPENAI_MODELS and b"client_version=" in query else found
     carried = _carried(path, query)
     if carried is not None:
         return carried

@@ -9,7 +9,12 @@ from .wire import encode_json
 
 def encode_models(models: Sequence[ModelInfo]) -> bytes:
     """`{"object": "list", "data": [...]}`."""
-    return encode_json({"object": "list", "data": [_model(model) for model in models]})
+    return encode_json(listing(models))
+
+
+def listing(models: Sequence[ModelInfo]) -> dict[str, Any]:
+    """The same before it is bytes."""
+    return {"object": "list", "data": [_model(model) for model in models]}
 
 
 def encode_model(model: ModelInfo) -> bytes:

@@ -1,7 +1,8 @@
 """OpenAI Responses (`POST /v1/responses`), both sides. Sources: openai 3.54.0, the API reference, recordings (November 2026)."""
 
 from ..base import Codec
-from ..openai_chat.models import encode_model, encode_models
+from ..openai_chat.models import encode_model
+from .catalogue import encode_models
 from .counts import decode_count, encode_count
 from .errors import decode_error, encode_error, stream_error
 from .request import decode_count_request, decode_request, encode_count_request, encode_request

@@ -1,6 +1,4 @@
-"""Token counts and the list of models.
-
-    {"object": "response.input_tokens", "input_tokens": 11}          models are OpenAI's list, as in Chat
+"""Token counts: `{"object": "response.input_tokens", "input_tokens": 11}`.
 
 Source: openai 3.54.0 `types/responses/input_token_count_response.py` (November 2026).
 """
