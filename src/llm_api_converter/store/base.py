@@ -60,7 +60,7 @@ class Keys(Protocol):
         """Put the record in the place of the one of its id whose version is one lower. Raises Conflict where that is not there."""
 
     async def changed_since(self, mark: int) -> tuple[int, frozenset[str]]:
-        """(new mark, ids changed after `mark`): cheap, asked every second by each worker. A negative mark gives the present one and no ids."""
+        """(new mark, ids changed after `mark`): cheap, asked every second by each worker. A negative mark: the present one, no ids."""
 
 
 class UsageLog(Protocol):
