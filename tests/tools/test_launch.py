@@ -106,6 +106,22 @@ def test_a_gateway_that_runs_is_used_and_goes_on(place: Path) -> None:
         assert (other.returncode, "takes another key" in other.stderr) == (1, True), other.stderr
 
 
+def test_codex_is_told_the_context_window_where_it_is_known(place: Path) -> None:
+    done = run(place, "codex", "--model", "claude-sonnet-4-5", ANTHROPIC_API_KEY="sk-ant-x")
+    assert done.returncode == 7, done.stderr
+    assert "model_context_window=200000" in seen(place)["arguments"]
+
+
+@pytest.mark.parametrize(("arguments", "environ"), [
+    (["--", "--model", "openai/gpt-5.5"], {}), (["--", "-p", "hi", "--model=openai/gpt-5.5"], {}), ([], {"ANTHROPIC_MODEL": "openai/gpt-5.5"}),
+])  # fmt: skip
+def test_a_model_may_be_named_to_the_client_itself(place: Path, arguments: list[str], environ: dict[str, str]) -> None:
+    done = run(place, "claude", *arguments, OPENAI_API_KEY="sk-x", **environ)
+    assert done.returncode == 7, done.stderr
+    assert "ANTHROPIC_DEFAULT_HAIKU_MODEL" not in seen(place)["environ"]
+    assert seen(place)["arguments"] == arguments[1:]
+
+
 def test_when_it_is_ended_the_client_and_the_gateway_end(place: Path) -> None:
     port = free_port()
     child = start(place, "claude", "--", "wait", PORT=str(port))
@@ -169,6 +185,7 @@ def test_what_keeps_a_client_from_starting_is_told(place: Path, stranger: str, m
         (["claude"], {"PORT": stranger}, 1, "something else listens at http://127.0.0.1:" + stranger),
         (["claude"], {"PORT": mute}, 1, "something else listens at http://127.0.0.1:" + mute),
         (["claude", "--model", "dmo"], {}, 1, "dmo"),
+        (["claude", "--", "--model", "dmo"], {}, 1, "dmo"),
         (["claude"], {"OPENAI_API_KEY": "sk-x"}, 1, "this client asks for claude-sonnet-4-5"),
         (["cursor"], {}, 2, "none of claude, codex, gemini"),
         (["codex"], {"STORAGE_BACKEND": "oracle"}, 1, "STORAGE_BACKEND"),

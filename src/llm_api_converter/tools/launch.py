@@ -17,6 +17,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -39,13 +40,26 @@ class Call(NamedTuple):
     arguments: Sequence[str]
 
 
+class Place(NamedTuple):
+    """What a client is to use: the gateway's address and key, a model (None: the client's own choice) with its context window in tokens
+    where that is known, and a folder for files."""
+
+    base: str
+    key: str
+    model: str | None
+    window: int | None
+    folder: Path
+
+
 class Client(NamedTuple):
-    """A coding agent: its command, how it is installed, the model it asks for on its own, and what makes it use the gateway."""
+    """A coding agent: its command, how it is installed, the model it asks for on its own, the variable that says another, and what makes
+    it use the gateway."""
 
     command: str
     install: str
     own_model: str
-    call: Callable[[str, str, str | None, Path], Call]
+    variable: str
+    call: Callable[[Place], Call]
 
 
 class LaunchError(Exception):
@@ -56,42 +70,44 @@ class LaunchError(Exception):
         self.code = code
 
 
-def _claude(base: str, key: str, model: str | None, folder: Path) -> Call:
+def _claude(place: Place) -> Call:
     # A token rather than a key: of a key Claude Code asks whether it may be used. Its tool search it turns off for unknown hosts.
     variables: dict[str, str | None] = {
-        "ANTHROPIC_BASE_URL": base, "ANTHROPIC_AUTH_TOKEN": key, "ANTHROPIC_API_KEY": None, "ENABLE_TOOL_SEARCH": "true",
+        "ANTHROPIC_BASE_URL": place.base, "ANTHROPIC_AUTH_TOKEN": place.key, "ANTHROPIC_API_KEY": None, "ENABLE_TOOL_SEARCH": "true",
     }
-    if model is not None:  # for what it does on the side it asks for models by family
+    if place.model is not None:  # for what it does on the side it asks for models by family
         families = ("OPUS", "SONNET", "HAIKU")
-        variables |= {"ANTHROPIC_MODEL": model, **{f"ANTHROPIC_DEFAULT_{family}_MODEL": model for family in families}}
+        variables |= {"ANTHROPIC_MODEL": place.model, **{f"ANTHROPIC_DEFAULT_{family}_MODEL": place.model for family in families}}
     return Call(variables, ())
 
 
-def _codex(base: str, key: str, model: str | None, folder: Path) -> Call:
-    provider = {"name": "gateway", "base_url": f"{base}/v1", "env_key": "GATEWAY_API_KEY", "wire_api": "responses"}
-    arguments = ["-c", 'model_provider="gateway"']
-    for name, value in provider.items():
-        arguments += ["-c", f"model_providers.gateway.{name}={json.dumps(value)}"]
-    return Call({"GATEWAY_API_KEY": key}, [*arguments, *(("-m", model) if model is not None else ())])
+def _codex(place: Place) -> Call:
+    provider = {"name": "gateway", "base_url": f"{place.base}/v1", "env_key": "GATEWAY_API_KEY", "wire_api": "responses"}
+    settings: dict[str, object] = {f"model_providers.gateway.{name}": value for name, value in provider.items()}
+    settings["model_provider"] = "gateway"
+    if place.window is not None:  # of a name it does not know it assumes one, and compacts by it
+        settings["model_context_window"] = place.window
+    arguments = [text for name, value in settings.items() for text in ("-c", f"{name}={json.dumps(value)}")]
+    return Call({"GATEWAY_API_KEY": place.key}, [*arguments, *(("-m", place.model) if place.model is not None else ())])
 
 
-def _gemini(base: str, key: str, model: str | None, folder: Path) -> Call:
+def _gemini(place: Place) -> Call:
     """Gemini CLI takes the way of logging in from settings, those of the system first; it reads the latter only where no folder above is
     writable by others. Where it reads none, it goes by the variables, and with another base URL only those of Vertex work for it.
     """
-    settings = folder / "launch-gemini.json"
+    settings = place.folder / "launch-gemini.json"
     settings.write_text(json.dumps({"security": {"auth": {"selectedType": "gemini-api-key"}}}), encoding="utf-8")
     variables = {
-        "GEMINI_API_KEY": key, "GOOGLE_GEMINI_BASE_URL": base, "GEMINI_CLI_SYSTEM_SETTINGS_PATH": str(settings.resolve()),
-        "GOOGLE_GENAI_USE_VERTEXAI": "true", "GOOGLE_API_KEY": key, "GOOGLE_VERTEX_BASE_URL": base,
+        "GEMINI_API_KEY": place.key, "GOOGLE_GEMINI_BASE_URL": place.base, "GEMINI_CLI_SYSTEM_SETTINGS_PATH": str(settings.resolve()),
+        "GOOGLE_GENAI_USE_VERTEXAI": "true", "GOOGLE_API_KEY": place.key, "GOOGLE_VERTEX_BASE_URL": place.base,
     }
-    return Call(variables, ("-m", model) if model is not None else ())
+    return Call(variables, ("-m", place.model) if place.model is not None else ())
 
 
 CLIENTS = {
-    "claude": Client("claude", "npm install -g @anthropic-ai/claude-code", "claude-sonnet-4-5", _claude),
-    "codex": Client("codex", "npm install -g @openai/codex", "gpt-5.5", _codex),
-    "gemini": Client("gemini", "npm install -g @google/gemini-cli", "gemini-2.5-pro", _gemini),
+    "claude": Client("claude", "npm install -g @anthropic-ai/claude-code", "claude-sonnet-4-5", "ANTHROPIC_MODEL", _claude),
+    "codex": Client("codex", "npm install -g @openai/codex", "gpt-5.5", "", _codex),
+    "gemini": Client("gemini", "npm install -g @google/gemini-cli", "gemini-2.5-pro", "GEMINI_MODEL", _gemini),
 }
 
 
@@ -106,13 +122,39 @@ def launch(name: str, config: Config, config_path: Path | None, model: str | Non
     base = f"http://{f'[{host}]' if ':' in host else host}:{config.server.port}"
     folder = Path(config.data_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    if model is None and list(config.providers) == ["demo"] and not config.models:
-        model = "demo"
+    asked = model or _named(arguments) or os.environ.get(client.variable)
+    if asked is None and list(config.providers) == ["demo"] and not config.models:
+        asked = model = "demo"
         print("No provider is configured: the client talks to the built-in demo model. Set OPENAI_API_KEY or the like.", file=sys.stderr)
-    with _gateway(base, key, config, config_path, folder):
-        _check_model(base, key, model or client.own_model, model is not None)
-        call = client.call(base, key, model, folder)
+    with _ended_in_order(), _gateway(base, key, config, config_path, folder):
+        window = _window(base, key, asked or client.own_model, asked is not None)
+        call = client.call(Place(base, key, model, window, folder))
         return _run([program, *call.arguments, *arguments], _environment(os.environ, call.variables, host))
+
+
+def _named(arguments: Sequence[str]) -> str | None:
+    """The model that the client's own arguments ask for."""
+    for argument, value in zip_longest(arguments, arguments[1:]):
+        if argument in ("-m", "--model"):
+            return value
+        if argument.startswith("--model="):
+            return argument.removeprefix("--model=")
+    return None
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Being told to end becomes an exit, on which what was started is ended."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -137,12 +179,7 @@ def _gateway(base: str, key: str, config: Config, config_path: Path | None, fold
             time.sleep(0.05)
         yield
     finally:
-        child.terminate()
-        try:
-            child.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        _stop(child)
 
 
 def _answers(base: str, key: str) -> bool:
@@ -160,11 +197,14 @@ def _answers(base: str, key: str) -> bool:
     return True
 
 
-def _check_model(base: str, key: str, model: str, chosen: bool) -> None:
-    """A model nobody serves is told here, where the client would ask for it again and again."""
+def _window(base: str, key: str, model: str, chosen: bool) -> int | None:
+    """The model's context window in tokens, where it is known. Raises LaunchError for a model nobody serves: the client would ask for it
+    again and again.
+    """
     status, body = _ask(f"{base}/v1/capabilities?{urllib.parse.urlencode({'model': model})}", key)
-    if status == 200:
-        return
+    if status == 200 and isinstance(body, dict):
+        window: int | None = body["targets"][0]["facts"]["context_window"]["value"]
+        return window
     said = body.get("error", {}).get("message", "") if isinstance(body, dict) else ""
     if chosen:
         raise LaunchError(said or f"the model {model} is not served")
@@ -199,22 +239,25 @@ def _environment(own: Mapping[str, str], variables: Mapping[str, str | None], ho
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> int:
-    """The client in the foreground; its exit code as a shell says it. Ctrl-C is its own affair; when we are ended, it is too."""
-    client: subprocess.Popen[bytes] | None = None
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        if client is not None:
-            client.terminate()
-
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The client in the foreground; its exit code as a shell says it. Ctrl-C is its own affair."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    client = subprocess.Popen(command, env=environment, preexec_fn=_default_interrupt)
     try:
-        client = subprocess.Popen(command, env=environment, preexec_fn=_default_interrupt)
         code = client.wait()
         return code if code >= 0 else 128 - code
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _stop(client)
+        signal.signal(signal.SIGINT, before)
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """Ended, at the latest after STOP_S seconds."""
+    child.terminate()
+    try:
+        child.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _default_interrupt() -> None:
