@@ -29,7 +29,8 @@ class BadState(Refused):
 
 
 class Vendor:
-    """`issued`: token -> what it was issued with. `owed`: the tokens (or thoughts) in the order they went out; `given_up`: those on a text.
+    """`issued`: token -> what it was issued with. `owed`: the tokens (or thoughts) in the order they went out; `given_up`: those of answers
+    without calls.
     `back`: what came back of it with each call. `thinking_off`: how often a call came without what thinking needs. `overloaded`: how many
     of the next calls are answered with a 529.
     """
@@ -73,9 +74,12 @@ class Vendor:
         """The next answer, plain or streamed."""
         raise NotImplementedError
 
-    def issue(self, token: str, what: Any) -> str:
+    def issue(self, token: str, what: Any, *, last: bool) -> str:
+        """`last`: in an answer without calls."""
         self.issued[token] = what
         self.owed.append(token)
+        if last:
+            self.given_up.add(token)
         return token
 
     def own(self, token: str, what: Any) -> str:
@@ -156,11 +160,11 @@ class Claude(Vendor):
 
     def reply(self, body: Any, seen: Seen) -> Reply:
         number, thought = self.thought()
-        if number % 5 == 0:
-            content: list[Any] = [{"type": "redacted_thinking", "data": self.issue(self.token(number), "redacted")}]
-        else:
-            content = [{"type": "thinking", "thinking": thought, "signature": self.issue(self.token(number), thought)}]
         done = is_result(body["messages"][-1], "tool_result")
+        if number % 5 == 0:
+            content: list[Any] = [{"type": "redacted_thinking", "data": self.issue(self.token(number), "redacted", last=done)}]
+        else:
+            content = [{"type": "thinking", "thinking": thought, "signature": self.issue(self.token(number), thought, last=done)}]
         content.append({"type": "text", "text": f"Step {number}."})
         if not done:
             content += [
@@ -231,12 +235,12 @@ class Gemini(Vendor):
         parts: list[Any] = [{"text": thought, "thought": True}]
         if any("functionResponse" in part for part in body["contents"][-1]["parts"]):
             text = f"Step {number}."
-            parts.append({"text": text, "thoughtSignature": self.issue(self.token(number), text)})
-            self.given_up.add(self.token(number))
+            parts.append({"text": text, "thoughtSignature": self.issue(self.token(number), text, last=True)})
         else:
             for i in range(1 + (number % 3 == 0)):
                 call = {"name": "get", "args": {"n": number, "i": i}}
-                parts.append({"functionCall": call} | ({} if i else {"thoughtSignature": self.issue(self.token(number), call["args"])}))
+                signed = {} if i else {"thoughtSignature": self.issue(self.token(number), call["args"], last=False)}
+                parts.append({"functionCall": call, **signed})
         if ":stream" in seen.path:
             return sse([self._chunk([part], last=part is parts[-1]) for part in parts], named=False)
         return json_reply(self._chunk(parts, last=True))
@@ -276,7 +280,7 @@ class DeepSeek(Vendor):
         done = body["messages"][-1]["role"] == "tool"
         message: dict[str, Any] = {"role": "assistant", "content": f"Step {number}.", "reasoning_content": thought}
         if not done:
-            self.issue(thought, f"call_deepseek{number}x0")
+            self.issue(thought, f"call_deepseek{number}x0", last=False)
             message["tool_calls"] = [
                 {"index": i, "id": f"call_deepseek{number}x{i}", "type": "function",
                  "function": {"name": "get", "arguments": json.dumps({"n": number, "i": i})}}
@@ -322,11 +326,12 @@ class Gpt(Vendor):
 
     def reply(self, body: Any, seen: Seen) -> Reply:
         number, thought = self.thought()
-        sealed = self.issue("gAAAA" + self.token(number).replace("+", "-").replace("/", "_"), (f"rs_{number}", thought))
+        done = body["input"][-1].get("type") == "function_call_output"
+        sealed = self.issue("gAAAA" + self.token(number).replace("+", "-").replace("/", "_"), (f"rs_{number}", thought), last=done)
         output: list[Any] = [
             {"type": "reasoning", "id": f"rs_{number}", "summary": [{"type": "summary_text", "text": thought}], "encrypted_content": sealed}
         ]
-        if body["input"][-1].get("type") == "function_call_output":
+        if done:
             text = {"type": "output_text", "text": f"Step {number}.", "annotations": []}
             output.append({"type": "message", "id": f"msg_{number}", "role": "assistant", "status": "completed", "content": [text]})
         else:

@@ -56,12 +56,16 @@ async def test_an_upstream_is_told_what_belongs_together(facts: dict[str, Any], 
 
 @pytest.mark.anyio
 async def test_the_header_goes_up_with_what_passes_through() -> None:
+    body = {"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}
     async with upstream([json_reply(CHAT_ANSWER)]) as fake:
         facts = {"cache_key_header": "x-session-affinity"}
         provider = {"type": "openai_compatible", "base_url": fake.url, "api_key": "sk-upstream-secret-1", "facts": facts}
-        async with gateway(config({"up": provider})) as running, aiohttp.ClientSession(headers={"x-api-key": KEY, "session-id": "s-1"}) as http:
-            async with http.post(running.url + "/v1/chat/completions", json={"model": "up/m", "messages": [{"role": "user", "content": "hi"}]}) as answer:
-                assert answer.status == 200
+        async with (
+            gateway(config({"up": provider})) as running,
+            aiohttp.ClientSession(headers={"x-api-key": KEY, "session-id": "s-1"}) as http,
+            http.post(running.url + "/v1/chat/completions", json=body) as answer,
+        ):
+            assert answer.status == 200
     assert len(fake.seen[0].headers["x-session-affinity"]) == 32
 
 

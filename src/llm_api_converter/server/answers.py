@@ -18,6 +18,7 @@ from ..hub.sealing import SealWriter
 from ..protocols.base import Answer, Codec, StreamDecoder, StreamEncoder, StreamForm
 from ..protocols.envelope import Reframer
 from ..protocols.relay import Relay, tap_response, with_model
+from .continuations import Collector
 
 
 class Seen:
@@ -61,9 +62,10 @@ class Seen:
 
 
 class AnswerPath(Protocol):
-    """One answer on its way to the client."""
+    """One answer on its way to the client. `collector` gathers what its client will not send back, where that is kept for it."""
 
     seen: Seen
+    collector: Collector | None
 
     def plain(self, body: bytes) -> bytes:
         """A whole answer. Raises `ApiError(upstream_failed)` where it is none."""
@@ -87,11 +89,13 @@ class AnswerPath(Protocol):
 class Translated:
     """Upstream protocol -> events -> client protocol. What streams need is made with the first use."""
 
-    __slots__ = ("_answer", "_client", "_decoder", "_encoder", "_form", "_ledger", "_restorer", "_sealer", "_up", "seen")
+    __slots__ = ("_answer", "_client", "_decoder", "_encoder", "_form", "_ledger", "_restorer", "_sealer", "_up", "collector", "seen")
 
     def __init__(
-        self, up: Codec, client: Codec, form: StreamForm, answer: Answer, ledger: Ledger, restorer: Restorer | None, sealer: SealWriter
+        self, up: Codec, client: Codec, form: StreamForm, answer: Answer, ledger: Ledger, restorer: Restorer | None, sealer: SealWriter,
+        collector: Collector | None = None,
     ) -> None:
+        self.collector = collector
         self._up = up
         self._client = client
         self._form = form
@@ -129,6 +133,8 @@ class Translated:
         self.seen.take_response(response)
         if self._restorer is not None:
             response = self._restorer.response(response)
+        if self.collector is not None:
+            self.collector.take_response(response)
         response = self._sealer.response(response)
         return self._client.encode_response(response, self._answer, self._ledger)
 
@@ -138,6 +144,8 @@ class Translated:
         self.seen.take(events)
         if self._restorer is not None:
             events = self._restorer.events(events)
+        if self.collector is not None:
+            self.collector.take(events)
         events = self._sealer.events(events)
         encoder = self._encoder
         if encoder is None:
@@ -151,11 +159,13 @@ class Relayed:
     `reframer`: where only the framing differs. `model`: the name the client asked for, where the upstream knows another.
     """
 
-    __slots__ = ("_codec", "_form", "_model", "_reframer", "_relay", "_request_id", "seen")
+    __slots__ = ("_codec", "_form", "_model", "_reframer", "_relay", "_request_id", "collector", "seen")
 
     def __init__(
-        self, codec: Codec, form: StreamForm, request_id: str, *, drop_usage: bool, reframer: Reframer | None = None, model: str = ""
+        self, codec: Codec, form: StreamForm, request_id: str, *, drop_usage: bool, reframer: Reframer | None = None, model: str = "",
+        collector: Collector | None = None,
     ) -> None:
+        self.collector = collector
         self._model = model
         self._reframer = reframer
         self._codec = codec
@@ -173,6 +183,8 @@ class Relayed:
         response = tap_response(self._codec.decode_response, body)
         if response is not None:
             self.seen.take_response(response)
+            if self.collector is not None:
+                self.collector.take_response(response)
             if self._model and response.model:
                 return with_model(body, self._model)
         return body
@@ -189,6 +201,8 @@ class Relayed:
             data = self._reframer.feed(data)
         out = self._relay.feed(data)
         self.seen.take(self._relay.events)
+        if self.collector is not None:
+            self.collector.take(self._relay.events)
         if self._relay.tap_error is not None:
             self.seen.begun = True
         return out

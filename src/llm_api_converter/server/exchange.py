@@ -35,9 +35,9 @@ class Exchange:
     """Mutable notes of one request. Times are monotonic, in seconds; 0.0 means "not yet"."""
 
     __slots__ = (
-        "base_ledger", "body", "codec", "decoded", "error", "form", "headers", "ledger", "match", "mode", "model", "parsed", "peer",
-        "query", "refusal", "request_id", "responder", "route", "runtime", "seen", "sent_s", "started_s", "stream", "target", "tries",
-        "who",
+        "base_ledger", "body", "codec", "decoded", "error", "form", "headers", "ledger", "match", "mode", "model", "parsed",
+        "peer", "query", "recalled", "refusal", "request_id", "responder", "route", "runtime", "seen", "sent_s", "started_s",
+        "stream", "target", "tries", "who",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +64,7 @@ class Exchange:
         self.mode = ""
         self.parsed: Any = None
         self.decoded: Request | None = None
+        self.recalled = False  # reasoning its client had dropped has been put back into `decoded`
         self.base_ledger = Ledger()
         self.ledger: Ledger | None = None
         self.tries = 0

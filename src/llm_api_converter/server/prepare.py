@@ -18,7 +18,7 @@ from ..hub.messages import Native
 from ..hub.request import Request
 from ..hub.restore import Restorer
 from ..hub.seal import SEAL_PREFIX
-from ..hub.sealing import SealWriter, open_seals
+from ..hub.sealing import SealWriter, Style, open_seals
 from ..protocols import codec
 from ..protocols.base import Answer, Codec
 from ..protocols.envelope import refit, reframer
@@ -27,6 +27,7 @@ from ..protocols.relay import Head, parse, with_model, with_usage_asked
 from ..providers.auth import auth_headers
 from ..providers.target import Target
 from .answers import AnswerPath, Relayed, Translated
+from .continuations import Collector
 from .exchange import Exchange, new_id
 from .session import cache_key
 
@@ -53,7 +54,8 @@ class Call:
 def prepare(x: Exchange, head: Head, target: Target, *, stripped: bool = False) -> Call:
     """The call for `target`. `stripped`: without the opaque state an upstream has just refused. Raises `ApiError`."""
     refused = x.runtime.lessons.refused(lesson_key(target))
-    if target.protocol == x.codec.name and not stripped and not refused and SEAL_PREFIX not in x.body and not _must_change(x, target):
+    same = target.protocol == x.codec.name and not x.recalled and SEAL_PREFIX not in x.body
+    if same and not stripped and not refused and not _must_change(x, target):
         return _relayed(x, head, target)
     return _translated(x, target, refused, stripped)
 
@@ -111,7 +113,10 @@ def _relayed(x: Exchange, head: Head, target: Target) -> Call:
     # Only where the client will match thinking with the model that wrote it; every other answer passes untouched.
     matched = x.codec.names_model_once and x.codec.model_in_body and b'"thinking"' in x.body
     asked_name = x.model if matched and (head.model != target.model or up is not x.codec) else ""
-    back = Relayed(x.codec, x.form, x.request_id, drop_usage=drop_usage, reframer=reframer(up, x.codec), model=asked_name)
+    back = Relayed(
+        x.codec, x.form, x.request_id, drop_usage=drop_usage, reframer=reframer(up, x.codec), model=asked_name,
+        collector=_collector(x, target),
+    )
     return Call(target, up, path, body, headers, Ledger(), back)
 
 
@@ -163,8 +168,8 @@ def _translated(x: Exchange, target: Target, refused: tuple[str, ...], stripped:
         include_usage=include_usage, request=request,
     )
     restorer = Restorer(adapted.names, adapted.output_tool) if adapted.names or adapted.output_tool else None
-    sealer = SealWriter(x.runtime.sealer, target.facts.realm, target.scope, x.codec.seals, f"unsigned.{target.type}")
-    back = Translated(up, x.codec, x.form, answer, ledger, restorer, sealer)
+    sealer = _seal_writer(x, target, x.codec.seals)
+    back = Translated(up, x.codec, x.form, answer, ledger, restorer, sealer, _collector(x, target))
     return Call(target, up, target.path("stream" if x.stream else "generate", wire.path), _encode(wire.body), headers, ledger, back)
 
 
@@ -173,6 +178,17 @@ def _conversation(x: Exchange, target: Target, request: Request | None) -> str |
     if not (target.facts.cache_key or target.facts.cache_key_header):
         return None
     return cache_key(x.headers, request, x.who.scope)
+
+
+def _seal_writer(x: Exchange, target: Target, style: Style) -> SealWriter:
+    return SealWriter(x.runtime.sealer, target.facts.realm, target.scope, style, f"unsigned.{target.type}")
+
+
+def _collector(x: Exchange, target: Target) -> Collector | None:
+    """For clients whose protocol has no standard place for state, where it is kept for them."""
+    if x.runtime.continuations is None or x.codec.seals != "fields":
+        return None
+    return Collector(_seal_writer(x, target, "late"))
 
 
 def call_headers(target: Target, up: Codec, stream: bool) -> dict[str, str]:

@@ -20,6 +20,7 @@ from ..providers.demo import DemoClient
 from ..providers.target import Target
 from ..routing.resolve import Resolver
 from ..upstream.client import Client, UpstreamAnswer
+from .continuations import Continuations
 from .kept import KeptResponses, KeptStore
 from .routes import served
 from .services import Services
@@ -81,6 +82,9 @@ class Runtime:
         self.kept = KeptResponses(
             KeptStore(services.store.responses, Vault(seal_keys), float(config.responses.ttl_s)) if services and keeping else None
         )
+        self.continuations: Continuations | None = None
+        if services is not None and config.continuations.enabled:
+            self.continuations = Continuations(services.store.continuations, Vault(seal_keys), float(config.continuations.ttl_s))
         self.metrics = metrics
         self.access_log = AccessLog(json=False)
         self.lessons = Lessons()
