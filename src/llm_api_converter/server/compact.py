@@ -1,4 +1,4 @@
-"""`POST /v1/responses/compact`: an operation of one protocol, relayed to upstreams that speak it and refused by name elsewhere."""
+"""`POST /v1/responses/compact`: an operation of one protocol, relayed to upstreams that speak it; others are asked for a summary."""
 
 from time import monotonic
 
@@ -6,17 +6,19 @@ import msgspec
 from msgspec.structs import replace
 
 from ..hub.adapt import adapt
-from ..hub.errors import ApiError
 from ..hub.ledger import Ledger
 from ..hub.seal import SEAL_PREFIX
 from ..protocols.headers import DOWN, UP, passing
-from ..protocols.relay import with_model
+from ..protocols.openai_responses.compaction import as_compacted
+from ..protocols.openai_responses.kept import input_items
+from ..protocols.relay import parse, with_model
 from ..providers.auth import auth_headers
 from ..providers.target import Target
+from . import summary
 from .admission import identify, resolve
 from .exchange import Exchange
 from .http import Departure, Receive, read_body
-from .pipeline import read_call
+from .pipeline import plain_answer, read_call
 from .prepare import decoded
 
 PATH = "/responses/compact"
@@ -33,7 +35,8 @@ async def compact(x: Exchange, receive: Receive) -> None:
         route = resolve(x)
         target = next((t for t in route.targets if t.protocol == x.codec.name), None)
         if target is None:
-            raise ApiError("unsupported", f"the model `{x.model}` is not reached by a protocol that compacts conversations", path="model")
+            await _summed_up(x)
+            return
         x.target = target
         x.mode = "translated" if SEAL_PREFIX in x.body else "verbatim"
         body = _without_seals(x, target) if x.mode == "translated" else x.body
@@ -49,6 +52,15 @@ async def compact(x: Exchange, receive: Receive) -> None:
     out = [(k.encode(), v.encode("latin-1")) for k, v in passing(DOWN[target.protocol], answer.headers).items()]
     out += [(b"content-type", b"application/json"), (b"x-request-id", x.request_id.encode())]
     await x.responder.whole(200, out, got)
+
+
+async def _summed_up(x: Exchange) -> None:
+    """The same where no target compacts: its model's summary."""
+    x.body = summary.write_out(x.runtime.sealer, await x.runtime.kept.write_out(x.who.scope, x.body))
+    items = input_items(parse(x.body))
+    headers, body = await plain_answer(x, summary.ask(x))
+    answer = parse(body)
+    await x.responder.whole(200, headers, msgspec.json.encode(as_compacted(answer, items, summary.item_of(x, answer))))
 
 
 def _without_seals(x: Exchange, target: Target) -> bytes:

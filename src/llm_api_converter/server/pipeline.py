@@ -10,21 +10,25 @@ import asyncio
 import random
 from time import monotonic
 
+import msgspec
 import structlog
 
 from ..hub.errors import RETRYABLE, ApiError
 from ..hub.ledger import compact
 from ..protocols.envelope import holds_messages
 from ..protocols.headers import DOWN, passing
+from ..protocols.openai_responses.compaction import as_answer, as_events
 from ..protocols.relay import Head, first_model, head_of, parse, read_head
 from ..providers.target import Target
 from ..upstream.client import UpstreamAnswer
+from . import summary
 from .admission import identify, resolve
 from .answers import ping_of
+from .continuations import calls_without_reasoning, put_back
 from .exchange import Exchange, Refusal
 from .http import Departure, KeepAlive, Receive, read_body
 from .native import relay_native
-from .prepare import Call, lesson_key, prepare
+from .prepare import Call, decoded, lesson_key, prepare
 from .report import report_header
 
 log = structlog.get_logger("gateway")
@@ -40,11 +44,14 @@ async def generate(x: Exchange, receive: Receive) -> None:
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
     async with Departure(receive):
         if x.codec.kept_upstream:
-            x.body = await x.runtime.kept.write_out(x.who.scope, x.body)
+            x.body = summary.write_out(x.runtime.sealer, await x.runtime.kept.write_out(x.who.scope, x.body))
         head = read_call(x)
         resolve(x)
+        await _recall(x)
         if x.match.envelope and not holds_messages(x.body):
             await relay_native(x)
+        elif x.codec.kept_upstream and summary.is_wanted(x):
+            await _compacted(x)
         elif x.stream:
             await _stream(x, head)
         else:
@@ -74,30 +81,79 @@ def read_call(x: Exchange) -> Head:
     return head
 
 
+async def _recall(x: Exchange) -> None:
+    """Put back the reasoning of calls whose client has dropped it, where that is kept."""
+    continuations = x.runtime.continuations
+    if continuations is None or x.codec.seals != "fields" or b'"tool_calls"' not in x.body:
+        return
+    try:
+        request = decoded(x)
+    except ApiError:  # it may pass all the same where nothing is translated; where something is, it is told then
+        return
+    lacking = calls_without_reasoning(request)
+    found = await continuations.get(x.who.scope, lacking) if lacking else {}
+    if found:
+        x.decoded, x.recalled = put_back(request, found, x.runtime.sealer, x.base_ledger), True
+
+
 async def _plain(x: Exchange, head: Head) -> None:
     call, answer, body = await _obtain(x, head)
-    if x.codec.kept_upstream and x.mode == "translated":
-        await _keep(x, body)
+    await _hold(x, call, body)
     headers = _answer_headers(x, call, answer)
     headers.append((b"content-type", answer.headers.get("content-type", "application/json").encode("latin-1"))
                    if x.mode != "translated" else _JSON)
     await x.responder.whole(200, headers, body)
 
 
-async def _keep(x: Exchange, sent: bytes) -> None:
-    await x.runtime.kept.keep(x.who.scope, parse(x.body) if x.parsed is None else x.parsed, sent)
+async def _hold(x: Exchange, call: Call, sent: bytes) -> None:
+    """Keep of a finished answer what the client may refer to, or will not send back; before the client can know of it."""
+    if x.codec.kept_upstream and x.mode == "translated":
+        await x.runtime.kept.keep(x.who.scope, parse(x.body) if x.parsed is None else x.parsed, sent)
+    collector = call.path.collector
+    if collector is not None and collector.found and x.runtime.continuations is not None:
+        await x.runtime.continuations.put(x.who.scope, collector.found)
 
 
-async def _stream(x: Exchange, head: Head) -> None:
-    responder = x.responder
-    ping = ping_of(x.form)
+async def plain_answer(x: Exchange, head: Head) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """A whole answer in JSON, for whoever makes something else of it: (headers, body)."""
+    call, answer, body = await _obtain(x, head)
+    return [*_answer_headers(x, call, answer), _JSON], body
+
+
+async def _compacted(x: Exchange) -> None:
+    """A triggered compaction: the model's summary as the one item of the answer."""
+    stream, responder = x.stream, x.responder
+    alive = _alive(x) if stream else None
+    try:
+        call, answer, body = await _obtain(x, summary.ask(x))
+    finally:
+        if alive is not None:
+            alive.stop()
+    told = parse(body)
+    told = as_answer(told, summary.item_of(x, told))
+    if not stream:
+        await responder.whole(200, [*_answer_headers(x, call, answer), _JSON], msgspec.json.encode(told))
+        return
+    if not responder.started:
+        await responder.start(200, _stream_headers(x, call, answer))
+    await responder.write(b"".join(as_events(told)), more=False)
+
+
+def _alive(x: Exchange) -> KeepAlive:
+    """Pings for a stream whose upstream is silent; the first one commits its status."""
+    responder, ping = x.responder, ping_of(x.form)
 
     async def keep_alive() -> None:
         if not responder.started:
             await responder.start(200, _stream_headers(x, None, None))
         await responder.write(ping)
 
-    alive = KeepAlive(responder, x.runtime.ping_after_s, keep_alive)
+    return KeepAlive(responder, x.runtime.ping_after_s, keep_alive)
+
+
+async def _stream(x: Exchange, head: Head) -> None:
+    responder = x.responder
+    alive = _alive(x)
     answer: UpstreamAnswer | None = None
     try:
         call, answer, first = await _obtain(x, head)
@@ -114,10 +170,9 @@ async def _pump(x: Exchange, call: Call, answer: UpstreamAnswer, first: bytes) -
     """The answer from its first bytes to its end."""
     path, write, read = call.path, x.responder.write, answer.read_some
     seen = path.seen
-    keeps = bool(x.codec.kept_upstream) and x.mode == "translated"
     if first:
-        if keeps and seen.over:
-            await _keep(x, first)
+        if seen.over:
+            await _hold(x, call, first)
         await write(first)
     while not seen.over:
         try:
@@ -127,8 +182,8 @@ async def _pump(x: Exchange, call: Call, answer: UpstreamAnswer, first: bytes) -
             break
         out = path.feed(data) if data else path.finish()
         if out:
-            if keeps and seen.over:  # before its client can know of it
-                await _keep(x, out)
+            if seen.over:
+                await _hold(x, call, out)
             await write(out)
         if not data:
             break
