@@ -167,6 +167,37 @@ class Responses(Client):
         return len(calls)
 
 
+class ResponsesSocket(Responses):
+    """The same over WebSockets, one to each gateway: only what is new goes out, after the last answer of that very connection."""
+
+    def __init__(self, http: aiohttp.ClientSession) -> None:
+        super().__init__(http)
+        self.sockets: dict[str, aiohttp.ClientWebSocketResponse] = {}
+        self.known: dict[str, tuple[str, int]] = {}  # address -> (id of the last answer there, items of the history it knows)
+
+    async def ask(self, url: str, model: str, *, stream: bool) -> int:
+        if url not in self.sockets:
+            self.sockets[url] = await self.http.ws_connect(url + "/v1/responses", headers=HEADERS)
+        previous, known = self.known.get(url, (None, 0))
+        await self.sockets[url].send_json({
+            "type": "response.create", "model": model, "input": self.history[known:], "store": False, "previous_response_id": previous,
+            "reasoning": {"effort": "medium", "summary": "auto"}, "tools": [{"type": "function", **ABOUT, "parameters": SCHEMA}],
+        })  # fmt: skip
+        output = []
+        while True:
+            event = await self.sockets[url].receive_json(timeout=10)
+            assert event["type"] not in ("error", "response.failed"), event
+            if event["type"] == "response.output_item.done":
+                output.append(event["item"])
+            elif event["type"] == "response.completed":
+                break
+        self.history += output
+        self.known[url] = event["response"]["id"], len(self.history)
+        calls = [x for x in output if x["type"] == "function_call"]
+        self.history += [{"type": "function_call_output", "call_id": x["call_id"], "output": "ok"} for x in calls]
+        return len(calls)
+
+
 class GeminiSdk(Client):
     """A chat of the SDK: keeps every part; bytes come back in the URL-safe alphabet."""
 

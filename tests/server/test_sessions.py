@@ -13,7 +13,7 @@ import pytest
 from llm_api_converter.hub.seal import Sealer, SealKey
 from tests.fakes import Running, config, gateway, upstream
 
-from .session_clients import CLIENTS, Anthropic, Client
+from .session_clients import CLIENTS, Anthropic, Client, ResponsesSocket
 from .session_vendors import Claude, DeepSeek, Gemini, Gpt, Vendor
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +51,7 @@ ORDER = [name for _ in range(2 * TURNS) for name, calls in zip(list(MODELS) * 3,
 """Who answers which call, two calls a turn: each vendor takes over between turns and within them."""
 
 
-@pytest.mark.parametrize("kind", CLIENTS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*CLIENTS, ResponsesSocket], ids=lambda kind: kind.__name__)
 async def test_sixty_turns_on_four_vendors_two_replicas_and_a_restart(kind: type[Client]) -> None:
     async with vendors() as (four, providers), aiohttp.ClientSession() as http:
         settings = config(providers, retry={"attempts": 0})
