@@ -41,6 +41,8 @@ more() {
         "$clients/venvs/frameworks/bin/pip" install -q --disable-pip-version-check --upgrade \
             langchain-anthropic langchain-openai langchain-google-genai langchain-aws "pydantic-ai-slim[openai,google,bedrock]" litellm ||
         missing "LangChain, Pydantic AI and LiteLLM"
+    { [ -d "$clients/venvs/litellm" ] || python3 -m venv "$clients/venvs/litellm"; } &&
+        "$clients/venvs/litellm/bin/pip" install -q --disable-pip-version-check --upgrade "litellm[proxy]" || missing "LiteLLM's proxy"
 }
 
 complete() {
@@ -56,6 +58,6 @@ else
     bash "$kit"
 fi
 if [ -n "${RENEW:-}" ] ||
-    ! complete npm/claude_latest/node_modules npm/opencode/node_modules npm/qwen/node_modules venvs/frameworks/bin/litellm; then
+    ! complete npm/claude_latest/node_modules npm/opencode/node_modules npm/qwen/node_modules venvs/frameworks/bin/litellm venvs/litellm/bin/litellm; then
     more
 fi
