@@ -43,8 +43,7 @@ def _count(x: Exchange, metrics: Metrics, status: int, now_s: float) -> None:
         metrics.overhead[client, upstream].observe(x.sent_s - x.started_s)
     usage = x.usage
     if usage is not None:
-        metrics.tokens[client, provider, model, "input"].observe(usage.input_total)
-        metrics.tokens[client, provider, model, "output"].observe(usage.output_total)
+        metrics.used(client, provider, model, usage)
     if x.ledger is not None:
         for loss in x.ledger.losses:
             metrics.losses[client, upstream, metrics.feature_label(loss.feature), loss.action].inc()

@@ -1,6 +1,5 @@
 """Running the gateway: keys on disk, logs, the banner, uvicorn with one worker or several."""
 
-import fcntl
 import gc
 import json
 import os
@@ -15,6 +14,7 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from ..config import Config, ConfigError
+from ..observe import slots
 from ..observe.logs import AccessLog, LineWriter, configure
 from ..observe.metrics import Metrics
 from ..secrets_on_disk import ensure_master_key, ensure_seal_keys
@@ -84,25 +84,8 @@ def worker() -> Gateway:
     path = os.environ.get(_CONFIG_FILE)
     config = Config.load(Path(path) if path else None, os.environ, Path.cwd(), json.loads(os.environ[_FLAGS]))
     folder = os.environ[_METRICS_DIR]
-    gateway, _ = _gateway(config, Metrics(folder, _claim_slot(Path(folder))))
+    gateway, _ = _gateway(config, Metrics(folder, slots.claim(Path(folder))))
     return gateway
-
-
-_slots: list[int] = []  # open files that hold this process's slot
-
-
-def _claim_slot(folder: Path) -> int:
-    """The lowest number no living worker holds: its file is locked as long as the process lives."""
-    for slot in range(1024):
-        handle = os.open(folder / f"slot-{slot}.lock", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            continue
-        _slots.append(handle)
-        return slot
-    raise RuntimeError("no free metrics slot")
 
 
 def _gateway(config: Config, metrics: Metrics) -> tuple[Gateway, LineWriter]:
