@@ -6,6 +6,7 @@ middleware list would have; they stand in one function because each would otherw
 docs/decisions/002-one-frame-instead-of-middleware.md).
 """
 
+import asyncio
 from time import monotonic
 
 import msgspec
@@ -129,7 +130,8 @@ class Gateway:
         elif operation == "explain":
             await explain(x, receive)
         elif operation == "metrics":
-            await x.responder.whole(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], self.runtime.metrics.expose())
+            text = await asyncio.to_thread(self.runtime.metrics.expose)  # many models on many workers take a while
+            await x.responder.whole(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], text)
         elif operation == "ready":
             why = await self._unready()
             await _json(x, 503 if why else 200, msgspec.json.encode({"status": "unready", "why": why} if why else {"status": "ok"}))
