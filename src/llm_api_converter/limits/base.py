@@ -1,0 +1,113 @@
+"""What is asked of a back end of limits. `tests/limits/test_contract.py` is its meaning, run against each.
+
+A reservation names every bucket a request counts against; all are taken from, or none. It is settled exactly once, with the truth.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+Dimension = Literal["requests", "tokens", "concurrent"]
+
+
+class Rule(Struct, frozen=True):
+    """One bucket a request counts against. `scope` names whose it is (`key:ID`, `team:NAME`, `model:NAME`, `overall`).
+
+    Of `concurrent`, `burst` is the number of slots, and there is no rate. `what` is how the scope is called in a message.
+    """
+
+    scope: str
+    dimension: Dimension
+    rate_per_s: float
+    burst: float
+    what: str = ""
+
+    @property
+    def name(self) -> str:
+        """The bucket's own name."""
+        return f"{self.scope}/{self.dimension}"
+
+    @property
+    def is_slots(self) -> bool:
+        """Whether it counts what runs at a time."""
+        return self.dimension == "concurrent"
+
+
+class Left(Struct, frozen=True):
+    """What a bucket has after a decision: how much of its limit, and the seconds until it is full again."""
+
+    rule: Rule
+    remaining: float
+    reset_s: float
+
+
+class Grant(Struct, frozen=True):
+    """What was taken, to be settled. `levels` are the buckets' after it, in the order of `rules`; `lease` holds slots. An empty grant
+    holds nothing.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    tokens: float = 0.0
+    levels: tuple[float, ...] = ()
+    lease: str = ""
+
+
+class Denied(Struct, frozen=True):
+    """Nothing was taken: `rule` is the bucket that lacks most, `retry_after_s` when it would have enough (of slots: a guess)."""
+
+    rule: Rule
+    retry_after_s: float
+    rules: tuple[Rule, ...] = ()
+    levels: tuple[float, ...] = ()
+
+
+def left(answer: Grant | Denied) -> tuple[Left, ...]:
+    """What each bucket has after a decision, for the headers."""
+    return tuple(
+        Left(rule, max(0.0, level), max(0.0, (rule.burst - level) / rule.rate_per_s) if rule.rate_per_s > 0 else 0.0)
+        for rule, level in zip(answer.rules, answer.levels, strict=True)
+    )
+
+
+class Away(Exception):
+    """The back end cannot be asked, and the settings say that then nobody comes in."""
+
+
+class Decision(Struct, frozen=True):
+    """One bucket's part in a decision, as it was made: enough to make it again. `cost` is negative where something is given back."""
+
+    bucket: str
+    at_s: float
+    rate_per_s: float
+    burst: float
+    cost: float
+    level: float
+    kind: Literal["reserve", "settle"]
+    granted: bool
+
+
+Log = Callable[[Decision], None]
+
+
+class Limiter(Protocol):
+    """A back end. `away` counts decisions that could not be asked for."""
+
+    away: int
+
+    def reserve(self, rules: tuple[Rule, ...], tokens: float) -> "Grant | Denied | Awaitable[Grant | Denied]":
+        """Take 1 of `requests`, `tokens` of `tokens`, a slot of `concurrent`. Raises Away."""
+
+    def settle(self, grant: Grant, tokens: float | None) -> "Awaitable[None] | None":
+        """Give back what was reserved too much or take what was too little, and free the slots; None: the estimate stands."""
+
+    async def open(self) -> None:
+        """Be ready. A back end that is away does not keep from starting."""
+
+    async def close(self) -> None:
+        """Free everything."""
+
+
+def cost_of(rule: Rule, tokens: float) -> float:
+    """What a request costs a bucket."""
+    return tokens if rule.dimension == "tokens" else 1.0

@@ -1,0 +1,127 @@
+"""What every back end does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from llm_api_converter.limits.base import Decision, Denied, Grant, Limiter, Rule, left
+from llm_api_converter.limits.bucket import level_at
+
+from .conftest import reserve, settle
+
+pytestmark = pytest.mark.anyio
+Make = Callable[..., Awaitable[Limiter]]
+
+SLOW = 0.001
+REQUESTS = Rule("key:a", "requests", SLOW, 3)
+TOKENS = Rule("key:a", "tokens", SLOW, 100)
+SLOTS = Rule("key:a", "concurrent", 0, 2)
+
+
+async def test_a_burst_and_no_more_over_all_processes(limiters: Make) -> None:
+    one, other = await limiters(), await limiters()
+    answers = [await reserve(limiter, (REQUESTS,)) for limiter in (one, other, one, other, one)]
+    assert [type(answer) for answer in answers] == [Grant, Grant, Grant, Denied, Denied]
+    denied = answers[3]
+    assert isinstance(denied, Denied)
+    assert denied.rule == REQUESTS
+    assert denied.retry_after_s == pytest.approx(1 / SLOW, rel=0.01)
+    assert [round(left(answer)[0].remaining) for answer in answers] == [2, 1, 0, 0, 0]
+
+
+async def test_what_was_told_to_wait_gets_in_after_it(limiters: Make) -> None:
+    limiter = await limiters()
+    rule = Rule("key:b", "requests", 10, 1)
+    assert isinstance(await reserve(limiter, (rule,)), Grant)
+    denied = await reserve(limiter, (rule,))
+    assert isinstance(denied, Denied)
+    assert 0 < denied.retry_after_s <= 0.1
+    await asyncio.sleep(denied.retry_after_s + 0.005)
+    assert isinstance(await reserve(limiter, (rule,)), Grant)
+
+
+async def test_all_buckets_or_none(limiters: Make) -> None:
+    limiter = await limiters()
+    empty = Rule("team:t", "requests", SLOW, 1)
+    assert isinstance(await reserve(limiter, (empty,)), Grant)
+    denied = await reserve(limiter, (REQUESTS, TOKENS, SLOTS, empty), 60)
+    assert isinstance(denied, Denied)
+    assert denied.rule == empty
+    whole = await reserve(limiter, (REQUESTS, TOKENS, SLOTS), 100)
+    assert isinstance(whole, Grant), "something was taken by the one that was denied"
+    assert [round(entry.remaining) for entry in left(whole)][:2] == [2, 0]
+
+
+@pytest.mark.parametrize(("actual", "then"), [(10, True), (60, False), (500, False), (None, False)])
+async def test_the_truth_is_settled(limiters: Make, actual: float | None, then: bool) -> None:
+    limiter = await limiters()
+    grant = await reserve(limiter, (TOKENS,), 60)
+    await settle(limiter, grant, actual)
+    assert isinstance(await reserve(limiter, (TOKENS,), 50), Grant if then else Denied)
+
+
+async def test_more_than_a_bucket_holds_takes_all_of_it_and_owes_the_rest(limiters: Make) -> None:
+    limiter = await limiters()
+    grant = await reserve(limiter, (TOKENS,), 1000)
+    assert isinstance(grant, Grant)
+    await settle(limiter, grant, 1000)
+    denied = await reserve(limiter, (TOKENS,), 1)
+    assert isinstance(denied, Denied)
+    assert denied.retry_after_s == pytest.approx(901 / SLOW, rel=0.01)
+
+
+async def test_slots_are_held_until_settled(limiters: Make) -> None:
+    one, other = await limiters(), await limiters()
+    first, second = await reserve(one, (SLOTS,)), await reserve(other, (SLOTS,))
+    third = await reserve(one, (SLOTS,))
+    assert [type(answer) for answer in (first, second, third)] == [Grant, Grant, Denied]
+    assert isinstance(third, Denied)
+    assert third.retry_after_s > 0
+    await settle(other, second)
+    assert isinstance(await reserve(one, (SLOTS,)), Grant)
+
+
+async def test_buckets_do_not_mix(limiters: Make) -> None:
+    limiter = await limiters()
+    for number in range(200):
+        rule = Rule(f"key:{number}", "requests", SLOW, 1)
+        assert isinstance(await reserve(limiter, (rule,)), Grant)
+    for number in range(200):
+        assert isinstance(await reserve(limiter, (Rule(f"key:{number}", "requests", SLOW, 1),)), Denied)
+
+
+async def test_every_decision_can_be_made_again_from_the_log(limiters: Make) -> None:
+    decisions: list[Decision] = []
+    one, other = await limiters(log=decisions.append), await limiters(log=decisions.append)
+    rule, tokens = Rule("key:r", "requests", 50, 5), Rule("key:r", "tokens", 1000, 50)
+
+    async def use(limiter: Limiter, number: int) -> None:
+        answer = await reserve(limiter, (rule, tokens), number % 30)
+        if isinstance(answer, Grant):
+            await settle(limiter, answer, number % 17)
+
+    for number in range(60):
+        await use((one, other)[number % 2], number)
+        await asyncio.sleep(0.002)
+    replay(decisions)
+    assert {decision.granted for decision in decisions} == {True, False}
+
+
+def replay(decisions: list[Decision]) -> None:
+    """The pure formula over a log, in the order of its times."""
+    levels: dict[str, tuple[float, float]] = {}
+    by_time: dict[float, list[Decision]] = {}
+    for decision in decisions:
+        by_time.setdefault(decision.at_s, []).append(decision)
+    for _, together in sorted(by_time.items()):
+        for decision in together:
+            level, at_s = levels.get(decision.bucket, (decision.burst, decision.at_s))
+            level = level_at(level, at_s, decision.at_s, decision.rate_per_s, decision.burst)
+            assert decision.level == pytest.approx(level, abs=1e-5), decision
+            if decision.kind == "settle" or decision.granted:
+                level = min(decision.burst, level - decision.cost)
+            levels[decision.bucket] = level, decision.at_s
+        reservation = [decision for decision in together if decision.kind == "reserve"]
+        if reservation:
+            assert {decision.granted for decision in reservation} == {all(d.level >= d.cost - 1e-9 for d in reservation)}

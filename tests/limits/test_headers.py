@@ -1,0 +1,41 @@
+"""What clients are told."""
+
+import pytest
+
+from llm_api_converter.limits.base import Left, Rule
+from llm_api_converter.limits.headers import duration, limit_headers, retry_after
+
+NOON = 1_795_521_600.0
+LEFTS = (
+    Left(Rule("overall", "requests", 10, 1000), 900, 10), Left(Rule("key:a", "requests", 1, 20), 4.7, 15.3),
+    Left(Rule("key:a", "tokens", 100, 5000), 0, 50), Left(Rule("key:a", "concurrent", 0, 5), 1, 0),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("protocol", "expected"),
+    [
+        ("anthropic", {
+            "anthropic-ratelimit-requests-limit": "20", "anthropic-ratelimit-requests-remaining": "4",
+            "anthropic-ratelimit-requests-reset": "2026-11-24T12:00:15Z", "anthropic-ratelimit-tokens-limit": "5000",
+            "anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": "2026-11-24T12:00:50Z",
+        }),
+        ("openai_chat", {
+            "x-ratelimit-limit-requests": "20", "x-ratelimit-remaining-requests": "4", "x-ratelimit-reset-requests": "16s",
+            "x-ratelimit-limit-tokens": "5000", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "50s",
+        }),
+        ("gemini", {}), ("bedrock_converse", {}),
+    ],
+)  # fmt: skip
+def test_headers_are_those_of_the_protocol_and_of_the_tightest_bucket(protocol: str, expected: dict[str, str]) -> None:
+    assert {k.decode(): v.decode() for k, v in limit_headers(protocol, LEFTS, NOON)} == expected
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (0.12, "120ms"), (1, "1s"), (59.1, "1m0s"), (360, "6m0s"), (3723, "1h2m3s"), (7200, "2h0m0s")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.01, 1), (1.2, 2), (1e9, 86_400), (float("inf"), 86_400)])
+def test_retry_after(seconds: float, told: float) -> None:
+    assert retry_after(seconds) == told
