@@ -9,7 +9,7 @@ from functools import cache
 from typing import Protocol
 
 from ..hub.errors import ApiError
-from ..hub.events import Aside, Delta, End, Event, Failed, Finished, UsageSeen
+from ..hub.events import Aside, Begin, Delta, End, Event, Failed, Finished, UsageSeen
 from ..hub.fold import fold, unfold
 from ..hub.ledger import Ledger
 from ..hub.response import Finish, Response, Usage
@@ -24,7 +24,7 @@ from .continuations import Collector
 class Seen:
     """What has come by so far. `begun`: anything but pings."""
 
-    __slots__ = ("asides", "begun", "failed", "finish", "over", "usage")
+    __slots__ = ("answer_id", "asides", "begun", "failed", "finish", "model", "over", "usage")
 
     def __init__(self) -> None:
         self.begun = False
@@ -33,6 +33,8 @@ class Seen:
         self.usage: Usage | None = None
         self.finish: Finish | None = None
         self.asides: list[Aside] = []
+        self.answer_id = ""
+        self.model = ""
 
     def take(self, events: Iterable[Event]) -> None:
         """Note the next events."""
@@ -52,6 +54,9 @@ class Seen:
                 self.failed, self.over = event.error, True  # type: ignore[union-attr]
             elif kind is End:
                 self.over = True
+            elif kind is Begin:
+                self.begun = True
+                self.answer_id, self.model = event.id, event.model  # type: ignore[union-attr]
             else:
                 self.begun = True
 
@@ -59,6 +64,7 @@ class Seen:
         """Note a whole answer."""
         self.begun = self.over = True
         self.usage, self.finish = response.usage, response.finish
+        self.answer_id, self.model = response.id, response.model
 
 
 class AnswerPath(Protocol):

@@ -63,6 +63,11 @@ class Gateway:
             found = next((structs.replace(found, protocol=name) for key, name in ASKER if key in headers), found)
         answers = codec(found.protocol, found.envelope)
         x = Exchange(runtime, found, answers, headers, scope["query_string"], Responder(send), started_s, _peer(scope))
+        if runtime.tracing is not None and found.operation in _RECORDED:
+            x.trace = runtime.tracing.begin(
+                x.request_id, scope["method"], scope["path"], headers,
+                protocol=answers.name, operation=found.operation, argument=found.argument,
+            )
         runtime.metrics.enter()
         try:
             await self._serve(x, scope, receive)
@@ -161,6 +166,8 @@ class Gateway:
                 await self.runtime.client.close()
                 if self.runtime.services is not None:
                     await self.runtime.services.stop()
+                if self.runtime.tracing is not None:
+                    await asyncio.to_thread(self.runtime.tracing.close)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

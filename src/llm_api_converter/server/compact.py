@@ -45,7 +45,7 @@ async def compact(x: Exchange, receive: Receive) -> None:
         headers = {"content-type": "application/json", "accept-encoding": "identity", **target.headers, **auth_headers(target)}
         headers.update(passing(UP[target.protocol], {k.decode("latin-1"): v.decode("latin-1") for k, v in x.headers.items()}))
         x.sent_s = monotonic()
-        answer = await x.runtime.post(target, target.base_url + PATH, body, headers)
+        answer = await x.post(target, target.base_url + PATH, body, headers)
         got = await answer.read()
     if answer.status >= 400:
         raise x.codec.decode_error(answer.status, answer.headers, got)

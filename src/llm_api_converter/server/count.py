@@ -66,7 +66,7 @@ async def _exact(x: Exchange, target: Target) -> bytes | None:
     headers = {"content-type": "application/json", "accept-encoding": "identity", **target.headers, **auth_headers(target), **more}
     x.sent_s = monotonic()
     try:
-        answer = await x.runtime.post(target, target.base_url + target.path("count", path), body, headers)
+        answer = await x.post(target, target.base_url + target.path("count", path), body, headers)
         counted = await answer.read()
     except ApiError:
         return None

@@ -49,7 +49,7 @@ async def _answer(x: Exchange) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     x.mode = "verbatim" if through else "translated"
     headers = {"content-type": "application/json", "accept-encoding": "identity", **target.headers, **auth_headers(target), **wire.headers}
     x.sent_s = monotonic()
-    answer = await x.runtime.post(target, target.base_url + target.path("embed", wire.path), sent, headers)
+    answer = await x.post(target, target.base_url + target.path("embed", wire.path), sent, headers)
     raw = await answer.read()
     if answer.status >= 400:
         raise up.decode_error(answer.status, answer.headers, raw)

@@ -1,6 +1,6 @@
 """What one request carries along from its first byte to its log line."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from random import Random
 from typing import Any
 
@@ -11,8 +11,10 @@ from ..hub.errors import ApiError
 from ..hub.ledger import Ledger, LossClass, Policy
 from ..hub.request import Request
 from ..hub.response import Usage
+from ..observe.traces import Trace
 from ..protocols.base import Codec, StreamForm
 from ..providers.target import Route, Target
+from ..upstream.client import UpstreamAnswer
 from .answers import Seen
 from .http import Responder
 from .routes import Match
@@ -37,7 +39,7 @@ class Exchange:
     __slots__ = (
         "base_ledger", "body", "codec", "decoded", "error", "form", "headers", "ledger", "match", "mode", "model", "parsed",
         "peer", "query", "recalled", "refusal", "request_id", "responder", "route", "runtime", "seen", "sent_s", "started_s",
-        "stream", "target", "tries", "who",
+        "stream", "target", "trace", "tries", "who",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +74,7 @@ class Exchange:
         self.seen: Seen | None = None
         self.error: ApiError | None = None
         self.refusal: Refusal | None = None
+        self.trace: Trace | None = None
 
     @property
     def on_loss(self) -> Mapping[LossClass, Policy]:
@@ -85,6 +88,12 @@ class Exchange:
         """The tokens used, as far as the upstream has said."""
         return None if self.seen is None else self.seen.usage
 
+    def post(self, target: Target, url: str, body: bytes, headers: dict[str, str]) -> Awaitable[UpstreamAnswer]:
+        """Make one upstream call for this request; its trace tells of it. Raises `ApiError`."""
+        if self.trace is not None:
+            self.trace.call(target, headers, operation=self.match.operation, stream=self.stream)
+        return self.runtime.post(target, url, body, headers)
+
     def header(self, name: bytes) -> str | None:
         """A request header."""
         value = self.headers.get(name)
@@ -97,6 +106,8 @@ class Exchange:
             "request_id": self.request_id, "protocol": self.codec.name, "operation": self.match.operation, "model": self.model,
             "stream": self.stream, "caller": self.who.name, "status": self.responder.status, "tries": self.tries,
         }
+        if self.trace is not None:
+            fields["trace_id"] = self.trace.trace_id
         if target is not None:
             fields |= {"provider": target.provider, "upstream_model": target.model, "upstream_protocol": target.protocol, "mode": self.mode}
         if usage is not None:

@@ -38,7 +38,7 @@ async def relay_native(x: Exchange) -> None:
         headers["content-type"] = kind
     x.sent_s = monotonic()
     url = target.base_url + target.fill(target.native_paths[operation])
-    answer = await x.runtime.post(target, url, x.body, headers)
+    answer = await x.post(target, url, x.body, headers)
     try:
         if answer.status >= 300:
             raise await _refused(x, target, answer)

@@ -297,7 +297,7 @@ async def _ask(x: Exchange, call: Call) -> tuple[Call, UpstreamAnswer, bytes]:
     x.tries += 1
     if not x.sent_s:
         x.sent_s = monotonic()
-    answer = await x.runtime.post(call.target, call.url, call.body, call.headers)
+    answer = await x.post(call.target, call.url, call.body, call.headers)
     done = False
     try:
         if answer.status >= 300:
@@ -347,6 +347,8 @@ async def _first(call: Call, answer: UpstreamAnswer) -> bytes:
 
 def _upstream_failed(x: Exchange, call: Call, error: ApiError) -> None:
     x.runtime.metrics.upstream_errors[call.target.provider, error.kind].inc()
+    if x.trace is not None:
+        x.trace.call_failed(error)
     redact = x.runtime.redactor
     error.message = redact(error.message)
     log.warning(

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from ..hub.events import Aside
 from ..observe.metrics import Metrics
+from ..observe.traces import Ended
+from .answers import Seen
 from .exchange import Exchange
 
 CLIENT_GONE_STATUS = 499
@@ -22,6 +24,17 @@ def record(x: Exchange, now_s: float) -> None:
     if x.sent_s:
         fields["overhead_ms"] = _ms(x.sent_s - x.started_s)
     x.runtime.access_log(fields)
+    if x.trace is not None:
+        x.trace.end(_ended(x, status))
+
+
+def _ended(x: Exchange, status: int) -> Ended:
+    seen = x.seen or Seen()
+    return Ended(
+        status=status, client_gone=status == CLIENT_GONE_STATUS, error=x.error, caller=x.who.name, model=x.model, mode=x.mode,
+        tries=x.tries, losses=len(x.ledger.losses) if x.ledger is not None else 0, request=x.decoded, usage=seen.usage, finish=seen.finish,
+        answer_id=seen.answer_id, answer_model=seen.model, first_s=x.responder.first_s,
+    )
 
 
 def _ms(seconds: float) -> float:

@@ -12,6 +12,7 @@ from ..hub.errors import ApiError
 from ..hub.seal import Sealer, SealKey
 from ..observe.logs import AccessLog, Redactor
 from ..observe.metrics import Metrics
+from ..observe.traces import Tracing
 from ..protocols import codec
 from ..providers.auth import SIGNERS, Signers
 from ..providers.catalog import Catalog
@@ -87,6 +88,7 @@ class Runtime:
             self.continuations = Continuations(services.store.continuations, Vault(seal_keys), float(config.continuations.ttl_s))
         self.metrics = metrics
         self.access_log = AccessLog(json=False)
+        self.tracing: Tracing | None = None
         self.lessons = Lessons()
         self.trusted_proxies = tuple(ip_network(network, strict=False) for network in config.server.trusted_proxies)
         self.max_body_bytes = config.server.max_body_bytes
