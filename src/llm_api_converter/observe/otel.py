@@ -1,5 +1,6 @@
 """Spans through the OpenTelemetry SDK. What they are: `traces`; what their attributes are called: `genai`."""
 
+import re
 from collections.abc import Mapping
 from time import monotonic
 
@@ -53,6 +54,11 @@ _CONTEXT = TraceContextTextMapPropagator()
 """`traceparent` and `tracestate` alone: baggage is for services of one's own, not for upstreams."""
 
 
+def _route(path: str, argument: str) -> str:
+    """`/v1beta/models/{id}:generateContent`: a path without what the client put into it."""
+    return re.sub(rf"/{re.escape(argument)}(?=[/:]|$)", "/{id}", path, count=1) if argument else path
+
+
 class Tracing:
     """See `traces.Tracing`."""
 
@@ -63,7 +69,7 @@ class Tracing:
 
     def begin(
         self, request_id: str, method: str, path: str, headers: Mapping[bytes, bytes], *,
-        protocol: str, operation: str, argument: str | None,
+        protocol: str, operation: str, argument: str,
     ) -> "Trace":
         """Its parent is the client's span, where it names one."""
         attributes: genai.Attributes = {
@@ -71,7 +77,7 @@ class Tracing:
         }  # fmt: skip
         name = method  # of a path nobody knows: names are few
         if operation != "unknown":
-            attributes[genai.ROUTE] = route = path.replace(argument, "{model}", 1) if argument else path
+            attributes[genai.ROUTE] = route = _route(path, argument)
             name = f"{method} {route}"
         return Trace(self, self._tracer.start_span(name, _CONTEXT.extract(headers, getter=_HEADERS), SpanKind.SERVER, attributes))
 

@@ -67,9 +67,9 @@ class Tracing(Protocol):
 
     def begin(
         self, request_id: str, method: str, path: str, headers: Mapping[bytes, bytes], *,
-        protocol: str, operation: str, argument: str | None,
+        protocol: str, operation: str, argument: str,
     ) -> Trace:
-        """The trace of a request that has just come in. `argument` is the model (or id) the path names."""
+        """The trace of a request that has just come in. `argument` is the model or id the path names, "" for none."""
 
     def close(self) -> None:
         """Send what waits. Blocks, for some seconds where nobody takes it."""
