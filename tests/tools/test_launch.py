@@ -95,30 +95,35 @@ def test_without_any_provider_the_demo_answers_and_that_is_said(place: Path) -> 
     assert "No provider is configured" in done.stderr
 
 
-def test_a_gateway_that_runs_is_used_and_goes_on(place: Path) -> None:
-    with gateway(place, {"auth": {"master_api_key": KEY}}) as running:
-        port = running.url.rpartition(":")[2]
-        done = run(place, "claude", PORT=port)
-        assert done.returncode == 7, done.stderr
-        assert not (place / "data" / "launch.log").exists()
-        assert b"ok" in urllib.request.urlopen(f"{running.url}/health").read()
-        other = run(place, "claude", PORT=port, MASTER_API_KEY="sk-another-master-key-0123456789")
-        assert (other.returncode, "takes another key" in other.stderr) == (1, True), other.stderr
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a gateway that runs."""
+    providers = {"openai": {"type": "openai", "api_key": "sk-x"}, "anthropic": {"type": "anthropic", "api_key": "sk-ant-x"}}
+    with gateway(tmp_path_factory.mktemp("launch"), {"auth": {"master_api_key": KEY}, "providers": providers}) as running:
+        yield running.url.rpartition(":")[2]
 
 
-def test_codex_is_told_the_context_window_where_it_is_known(place: Path) -> None:
-    done = run(place, "codex", "--model", "claude-sonnet-4-5", ANTHROPIC_API_KEY="sk-ant-x")
+def test_a_gateway_that_runs_is_used_and_goes_on(place: Path, port: str) -> None:
+    done = run(place, "claude", PORT=port)
+    assert done.returncode == 7, done.stderr
+    assert not (place / "data" / "launch.log").exists()
+    assert b"ok" in urllib.request.urlopen(f"http://127.0.0.1:{port}/health").read()
+    other = run(place, "claude", PORT=port, MASTER_API_KEY="sk-another-master-key-0123456789")
+    assert (other.returncode, "takes another key" in other.stderr) == (1, True), other.stderr
+
+
+def test_codex_is_told_the_context_window_where_it_is_known(place: Path, port: str) -> None:
+    done = run(place, "codex", "--model", "claude-sonnet-4-5", PORT=port)
     assert done.returncode == 7, done.stderr
     assert "model_context_window=200000" in seen(place)["arguments"]
 
 
 @pytest.mark.parametrize(("arguments", "environ"), [
-    (["--", "--model", "openai/gpt-5.5"], {}), (["--", "-p", "hi", "--model=openai/gpt-5.5"], {}), ([], {"ANTHROPIC_MODEL": "openai/gpt-5.5"}),
+    (["--", "--model", "openai/gpt-5.5"], {}), (["--", "-p", "hi", "--model=openai/gpt-5.5"], {}), ([], {"GEMINI_MODEL": "openai/gpt-5.5"}),
 ])  # fmt: skip
-def test_a_model_may_be_named_to_the_client_itself(place: Path, arguments: list[str], environ: dict[str, str]) -> None:
-    done = run(place, "claude", *arguments, OPENAI_API_KEY="sk-x", **environ)
+def test_a_model_may_be_named_to_the_client_itself(place: Path, port: str, arguments: list[str], environ: dict[str, str]) -> None:
+    done = run(place, "gemini", *arguments, PORT=port, **environ)
     assert done.returncode == 7, done.stderr
-    assert "ANTHROPIC_DEFAULT_HAIKU_MODEL" not in seen(place)["environ"]
     assert seen(place)["arguments"] == arguments[1:]
 
 
@@ -179,13 +184,14 @@ def stranger() -> Iterator[str]:
     server.server_close()
 
 
-def test_what_keeps_a_client_from_starting_is_told(place: Path, stranger: str, mute: str) -> None:
+def test_what_keeps_a_client_from_starting_is_told(place: Path, port: str, stranger: str, mute: str) -> None:
     cases: tuple[tuple[list[str], dict[str, str], int, str], ...] = (
         (["claude"], {"PATH": str(place)}, 127, "npm install -g @anthropic-ai/claude-code"),
         (["claude"], {"PORT": stranger}, 1, "something else listens at http://127.0.0.1:" + stranger),
         (["claude"], {"PORT": mute}, 1, "something else listens at http://127.0.0.1:" + mute),
-        (["claude", "--model", "dmo"], {}, 1, "dmo"),
-        (["claude", "--", "--model", "dmo"], {}, 1, "dmo"),
+        (["claude", "--model", "claud-sonnet-4-6"], {"PORT": port}, 1, "Did you mean claude-sonnet-4-6"),
+        (["claude", "--", "--model", "dmo"], {"PORT": port}, 1, "dmo"),
+        (["gemini"], {"PORT": port, "OPENAI_API_KEY": "sk-x"}, 1, "this client asks for gemini-2.5-pro"),
         (["claude"], {"OPENAI_API_KEY": "sk-x"}, 1, "this client asks for claude-sonnet-4-5"),
         (["cursor"], {}, 2, "none of claude, codex, gemini"),
         (["codex"], {"STORAGE_BACKEND": "oracle"}, 1, "STORAGE_BACKEND"),

@@ -29,6 +29,9 @@ START_S = 30.0
 STOP_S = 10.0
 ASK_S = 5.0
 NOT_FOUND, NOT_STARTED = 127, 1
+DEMO = "demo"
+"""What a gateway lists that has no provider."""
+SHOWN = 12
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """The gateway is near: a proxy that the environment names is for the world outside."""
 
@@ -123,10 +126,10 @@ def launch(name: str, config: Config, config_path: Path | None, model: str | Non
     folder = Path(config.data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     asked = model or _named(arguments) or os.environ.get(client.variable)
-    if asked is None and list(config.providers) == ["demo"] and not config.models:
-        asked = model = "demo"
-        print("No provider is configured: the client talks to the built-in demo model. Set OPENAI_API_KEY or the like.", file=sys.stderr)
     with _ended_in_order(), _gateway(base, key, config, config_path, folder):
+        if asked is None and _listed(base, key) == [DEMO]:
+            asked = model = DEMO
+            print("No provider is configured: the client talks to the built-in demo model. Set OPENAI_API_KEY or such.", file=sys.stderr)
         window = _window(base, key, asked or client.own_model, asked is not None)
         call = client.call(Place(base, key, model, window, folder))
         return _run([program, *call.arguments, *arguments], _environment(os.environ, call.variables, host))
@@ -208,9 +211,14 @@ def _window(base: str, key: str, model: str, chosen: bool) -> int | None:
     said = body.get("error", {}).get("message", "") if isinstance(body, dict) else ""
     if chosen:
         raise LaunchError(said or f"the model {model} is not served")
-    _, listed = _ask(f"{base}/v1/models", key)
-    names = [entry["id"] for entry in listed["data"]][:12] if isinstance(listed, dict) else []
-    raise LaunchError(f"this client asks for {model}, which the gateway does not serve. Choose with --model, such as {', '.join(names)}")
+    names = ", ".join(_listed(base, key)[:SHOWN])
+    raise LaunchError(f"this client asks for {model}, which the gateway does not serve. Choose with --model, such as {names}")
+
+
+def _listed(base: str, key: str) -> list[str]:
+    """The names of models the gateway lists."""
+    _, body = _ask(f"{base}/v1/models", key)
+    return [entry["id"] for entry in body["data"]] if isinstance(body, dict) else []
 
 
 def _ask(url: str, key: str) -> tuple[int, object]:
