@@ -1,20 +1,23 @@
 """Structured logs: JSON lines in production, readable lines in development.
 
 structlog makes the events; lines are gathered and written a few times a second, so that the hot path never waits for a terminal
-or a disk. What could hold a secret goes through `Redactor` first.
+or a disk. Whatever is written goes through the `Redactor` as it leaves, so that no line can forget to. What lines say: docs/logs.md.
 """
 
 import atexit
+import json
 import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 import msgspec
 import structlog
+from structlog.dev import plain_traceback
 from structlog.typing import EventDict, Processor
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -23,10 +26,12 @@ MAX_LINES = 50_000
 
 
 class LineWriter:
-    """Lines wait here for a background thread. Bounded: when the disk cannot follow, lines are dropped and counted."""
+    """Lines wait here for a background thread. Bounded: when the disk cannot follow, lines are dropped, and `on_drop` is told how many."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: BinaryIO, redactor: "Redactor | None" = None, on_drop: Callable[[int], None] | None = None) -> None:
         self._out = out
+        self._redactor = redactor
+        self._on_drop = on_drop
         self._lines: deque[bytes] = deque()
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -37,11 +42,16 @@ class LineWriter:
     def write(self, line: bytes) -> None:
         """Queue one line (no line end)."""
         if len(self._lines) >= MAX_LINES:
-            self.dropped += 1
+            self._drop(1)
             return
         self._lines.append(line)
         if self._thread is None:
             self._start()
+
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        if self._on_drop is not None:
+            self._on_drop(count)
 
     def _start(self) -> None:
         with self._lock:
@@ -55,12 +65,17 @@ class LineWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write what waits. A full disk or a reader that has gone costs these lines, not the ones to come."""
         waiting = self._lines
         with self._lock:
-            if waiting:
-                self._out.write(b"".join(waiting.popleft() + b"\n" for _ in range(len(waiting))))
-                self._out.flush()
+            count = len(waiting)
+            if count:
+                data = b"".join(waiting.popleft() + b"\n" for _ in range(count))
+                try:
+                    self._out.write(data if self._redactor is None else self._redactor.in_bytes(data))
+                    self._out.flush()
+                except (OSError, ValueError):  # ValueError: the stream was closed on our side
+                    self._drop(count)
 
 
 class _Logger:
@@ -76,17 +91,24 @@ class _Logger:
 
 
 class Redactor:
-    """Replaces known secrets in text with `***`."""
+    """Replaces known secrets in text with `***`, also where they stand escaped in JSON or in a URL. Shorter ones than 6 characters are
+    left: they would be found in everything.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._fixed = {x for x in secrets if len(x) >= 6}
+        self._fixed = {form for secret in secrets for form in _forms(secret)}
         self._learned: deque[str] = deque(maxlen=64)
-        self.secrets = tuple(sorted(self._fixed, key=len, reverse=True))
+        self._settle()
 
     def learn(self, secret: str) -> None:
         """One more, such as a token that was fetched; the latest are kept."""
         self._learned.append(secret)
-        self.secrets = tuple(sorted({*self._fixed, *self._learned}, key=len, reverse=True))
+        self._settle()
+
+    def _settle(self) -> None:
+        known = {*self._fixed, *(form for secret in self._learned for form in _forms(secret))}
+        self.secrets = tuple(sorted(known, key=len, reverse=True))
+        self._pairs = tuple(secret.encode("utf-8", "surrogatepass") for secret in self.secrets)
 
     def __call__(self, text: str) -> str:
         """`text` without secrets."""
@@ -97,10 +119,19 @@ class Redactor:
 
     def in_bytes(self, data: bytes) -> bytes:
         """The same for bytes that are UTF-8 or not."""
-        for secret in self.secrets:
-            if secret.encode() in data:
-                data = data.replace(secret.encode(), b"***")
+        for secret in self._pairs:
+            if secret in data:
+                data = data.replace(secret, b"***")
         return data
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it stands, inside a JSON string, and inside a URL."""
+    if len(secret) >= 6:
+        yield secret
+        yield json.dumps(secret)[1:-1]
+        yield json.dumps(secret, ensure_ascii=False)[1:-1]
+        yield quote(secret, safe="", errors="replace")
 
 
 def _render_json(_: Any, __: str, event: EventDict) -> bytes:
@@ -124,15 +155,16 @@ class AccessLog:
 
 
 def configure(
-    level: str = "info", *, development: bool = False, out: BinaryIO | None = None, redactor: Redactor | None = None
+    level: str = "info", *, development: bool = False, out: BinaryIO | None = None, redactor: Redactor | None = None,
+    on_drop: Callable[[int], None] | None = None,
 ) -> LineWriter:
-    """Set up structlog for this process and return the writer (to flush at the end)."""
-    writer = LineWriter(out or sys.stdout.buffer)
+    """Set up structlog for this process and return the writer (to flush at the end). `on_drop` is told of lines that were given up."""
+    writer = LineWriter(out or sys.stdout.buffer, redactor, on_drop)
     processors: list[Processor] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
-    if redactor is not None:
-        processors.append(_redacting(redactor))
-    processors.append(
-        structlog.dev.ConsoleRenderer(colors=out is None and sys.stdout.isatty()) if development else _render_json)
+    if development:
+        processors.append(structlog.dev.ConsoleRenderer(colors=out is None and sys.stdout.isatty(), exception_formatter=plain_traceback))
+    else:
+        processors += [structlog.processors.format_exc_info, _render_json]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS.get(level.lower(), logging.INFO)),
@@ -141,12 +173,3 @@ def configure(
     )
     return writer
 
-
-def _redacting(redactor: Redactor) -> Processor:
-    def process(_: Any, __: str, event: EventDict) -> EventDict:
-        for key, value in event.items():
-            if type(value) is str and len(value) > 8:
-                event[key] = redactor(value)
-        return event
-
-    return process

@@ -4,10 +4,12 @@ import hmac
 from collections.abc import Mapping
 from ipaddress import ip_network
 
+import structlog
+
 from ..access.credentials import digest_of, given_keys
 from ..access.keyring import WRONG
 from ..access.principal import ANYONE, MASTER, Principal
-from ..config import Config
+from ..config import Config, ModelConfig
 from ..hub.errors import ApiError
 from ..hub.seal import Sealer, SealKey
 from ..observe.logs import AccessLog, Redactor
@@ -20,12 +22,16 @@ from ..providers.demo import BASE_URL as DEMO
 from ..providers.demo import DemoClient
 from ..providers.target import Target
 from ..routing.resolve import Resolver
+from ..store.records import StoredModel
 from ..upstream.client import Client, UpstreamAnswer
 from .continuations import Continuations
+from .http import Responder
 from .kept import KeptResponses, KeptStore
 from .routes import served
 from .services import Services
 from .vault import Vault
+
+log = structlog.get_logger("gateway")
 
 PING_AFTER_S = 10.0
 """Silence after which a stream gets a keep-alive. Clients and load balancers lose patience between 15 and 60 s."""
@@ -78,6 +84,8 @@ class Runtime:
             codec(name)  # import them now, not in the first request
         self.catalog = Catalog.load()
         self.resolver = Resolver(config, self.catalog)
+        if services is not None:
+            services.on_models = self._take_models
         self.sealer = Sealer(seal_keys)
         keeping = services is not None and config.responses.keep
         self.kept = KeptResponses(
@@ -89,6 +97,8 @@ class Runtime:
         self.metrics = metrics
         self.access_log = AccessLog(json=False)
         self.tracing: Tracing | None = None
+        self.responder: type[Responder] = Responder
+        self.prints_prompts = config.logging.print_prompts
         self.lessons = Lessons()
         self.trusted_proxies = tuple(ip_network(network, strict=False) for network in config.server.trusted_proxies)
         self.max_body_bytes = config.server.max_body_bytes
@@ -102,6 +112,19 @@ class Runtime:
         self._master = master_key.encode()
         self.redactor = Redactor([master_key, *_secrets(config)])
         self.signers = Signers(self.redactor.learn)
+
+    def _take_models(self, models: list[StoredModel]) -> None:
+        """Names added at run time stand behind those of the settings. What cannot be read is left out, and said."""
+        added = []
+        for model in models:
+            try:
+                added.append(ModelConfig.model_validate_json(model.entry))
+            except ValueError as error:
+                log.error("stored model unreadable", model=model.name, error=str(error).splitlines()[0])
+        known = {model.name for model in self.config.models}
+        names = (*self.config.models, *(model for model in added if model.name not in known))
+        self.resolver = Resolver(self.config.model_copy(update={"models": names}), self.catalog)
+        log.info("models taken from the store", added=len(added))
 
     async def post(self, target: Target, url: str, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswer:
         """Send one call, signed where its target wants that. Raises `ApiError`."""

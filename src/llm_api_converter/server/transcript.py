@@ -1,0 +1,44 @@
+"""What was said in an exchange, for those who asked to see it (`logging.print_prompts`, `audit.bodies`).
+
+Such a gateway answers through `Transcript`s, which keep what they write; any other through plain `Responder`s, which do not.
+"""
+
+import structlog
+
+from ..observe.bodies import WINDOW, shown
+from .exchange import Exchange
+from .http import Responder, Send
+
+log = structlog.get_logger("gateway")
+
+
+class Transcript(Responder):
+    """A `Responder` that keeps the answer's first bytes, as many as are ever shown."""
+
+    __slots__ = ("_kept", "_size")
+
+    def __init__(self, send: Send) -> None:
+        super().__init__(send)
+        self._kept: list[bytes] = []
+        self._size = 0
+
+    async def write(self, data: bytes, *, more: bool = True) -> None:
+        """Keep it, and send it."""
+        if data and self._size <= WINDOW:
+            self._kept.append(data)
+            self._size += len(data)
+        await super().write(data, more=more)
+
+    @property
+    def answer(self) -> bytes:
+        """What was sent so far, up to a bound."""
+        return b"".join(self._kept)
+
+
+def print_prompts(x: Exchange) -> None:
+    """One line with both bodies. Whatever the level of the log, unless it is above `info`."""
+    responder, redact = x.responder, x.runtime.redactor
+    log.info(
+        "prompts", request_id=x.request_id, protocol=x.codec.name, request=shown(x.body, redact),
+        answer=shown(responder.answer, redact) if isinstance(responder, Transcript) else None,
+    )
