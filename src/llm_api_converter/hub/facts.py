@@ -75,6 +75,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     schema_dialect: Literal["full", "openapi", "strict_objects"] = "full"
     # Provider-run tools the target has: neutral kind -> the declaration to send (JSON object in the target's own language).
     provider_tools: dict[str, dict[str, object]] = {}
+    # Neutral kinds of such tools whose calls and results it takes in the history although another provider ran them.
+    foreign_runs: tuple[str, ...] = ()
 
     # ------------------------------------------------------------------ reasoning
     # How reasoning is asked for: `none` the model does not reason on demand; `effort` words; `budget` token counts;

@@ -180,7 +180,8 @@ class ToolCall(Struct, frozen=True):
     """A call the model wants run, by the client or (server tools) by the provider itself.
 
     `arguments` is the text of a JSON object, or raw text when `custom` (OpenAI custom / freeform tools). For provider-run calls
-    `name` is the neutral kind (`request.PROVIDER_TOOLS`) and `extras` holds the protocol's own item.
+    `name` is the neutral kind (`request.PROVIDER_TOOLS`), `arguments` are as the provider wrote them (`hub.runs` reads them), and
+    the bookkeeping of its protocol holds what that protocol's own item says besides.
     """
 
     id: str
@@ -195,10 +196,45 @@ class ToolCall(Struct, frozen=True):
     at: str = ""
 
 
+class Hit(Struct, frozen=True):
+    """One thing a search found. `age` is the provider's word for how old the page is ("3 days ago", "May 21, 2014")."""
+
+    url: str
+    title: str | None = None
+    snippet: str | None = None
+    age: str | None = None
+
+
+class Found(Struct, frozen=True):
+    """What a search found, in the provider's order. No hits: nothing, or the provider does not say what."""
+
+    hits: tuple[Hit, ...] = ()
+
+
+class Page(Struct, frozen=True):
+    """A page that was fetched. `text` None: the provider does not show what it holds."""
+
+    url: str
+    title: str | None = None
+    text: str | None = None
+
+
+class Ran(Struct, frozen=True):
+    """What code wrote to its two outputs. `exit_code` None: the provider does not say."""
+
+    output: str = ""
+    errors: str = ""
+    exit_code: int | None = None
+
+
+Outcome = Found | Page | Ran
+
+
 class ToolResult(Struct, frozen=True):
     """The outcome of a call. `parts` are Text, Media, or Native. `is_error` None: the protocol does not say.
 
-    `json` is True when the single Text part is the JSON text of a structured result (Converse `json`, Gemini `response`).
+    `json` is True when the single Text part is the JSON text of a structured result (Converse `json`, Gemini `response`). `outcome`
+    is what a provider-run search, fetch or piece of code gave, as far as it has a neutral form.
     """
 
     call_id: str
@@ -211,6 +247,7 @@ class ToolResult(Struct, frozen=True):
     cache: CacheMark | None = None
     extras: Extras | None = None
     at: str = ""
+    outcome: Outcome | None = None
 
 
 class ToolReference(Struct, frozen=True):

@@ -25,6 +25,7 @@ from llm_api_converter.hub.fold import fold, unfold
 from llm_api_converter.hub.ledger import Ledger
 from llm_api_converter.hub.messages import (
     Citation,
+    Found,
     Inline,
     Media,
     Native,
@@ -38,6 +39,7 @@ from llm_api_converter.hub.messages import (
     ToolResult,
 )
 from llm_api_converter.hub.response import Finish, FinishReason, Response, Usage
+from llm_api_converter.hub.runs import MARK
 from llm_api_converter.protocols import base
 from llm_api_converter.protocols.anthropic import CODEC
 from llm_api_converter.protocols.anthropic.errors import ERROR_OUT
@@ -197,8 +199,8 @@ PARTS: list[tuple[Part, dict[str, Any] | None, list[tuple[str, str]]]] = [
     (Reasoning("", redacted=True), None, [("redacted_thinking", "state")]),
     (ToolCall("1", "f", '{"a":1}'), {"type": "tool_use", "id": "1", "name": "f", "input": {"a": 1}}, []),
     (ToolCall("1", "f"), {"type": "tool_use", "id": "1", "name": "f", "input": {}}, []),
-    (ToolCall("1", "web_search", runs="provider"), None, [("web_search", "tools")]),
-    (ToolResult("1", name="web_search", runs="provider"), None, [("web_search", "tools")]),
+    (ToolCall("1", "memory", runs="provider"), None, [("memory", "tools")]),
+    (ToolResult("1", name="memory", runs="provider"), None, [("memory", "tools")]),
     (ToolResult("1"), None, [("tool_result", "content")]),
     (ToolReference("f"), None, [("tool_reference", "tools")]),
     (
@@ -210,15 +212,15 @@ PARTS: list[tuple[Part, dict[str, Any] | None, list[tuple[str, str]]]] = [
     (Native("gemini", "executableCode", {}), None, [("executableCode", "content")]),
     (
         Text("a", (Citation("https://x", "T", "q"),)),
-        {"type": "text", "text": "a", "citations": [{"type": "web_search_result_location", "url": "https://x", "title": "T", "cited_text": "q", "encrypted_index": ""}]},
-        [("citation", "state")],
+        {"type": "text", "text": "a", "citations": [{"type": "web_search_result_location", "url": "https://x", "title": "T", "cited_text": "q", "encrypted_index": MARK}]},
+        [("citation_span", "state")],
     ),
     (
         Text("a", (Citation(title="D", quote="qq", document=1),)),
         {"type": "text", "text": "a", "citations": [{"type": "char_location", "document_index": 1, "document_title": "D", "cited_text": "qq", "start_char_index": 0, "end_char_index": 2}]},
-        [("citation", "state")],
+        [("citation_span", "state")],
     ),
-    (Text("a", (Citation(title="D"),)), {"type": "text", "text": "a"}, [("citation", "state")]),
+    (Text("a", (Citation(title="D"),)), {"type": "text", "text": "a"}, [("citations", "state")]),
 ]
 
 
@@ -270,7 +272,7 @@ def test_a_stream_of_every_kind_of_block() -> None:
         Reasoning("", tokens=(Opaque("wire.anthropic", "redacted", "d"),), redacted=True),
         Text("a", (Citation(title="D", quote="q", document=0, extras={"anthropic": {"start_page_number": 1, "end_page_number": 2}, "~anthropic": {"location": citation}}),)),
         ToolCall("s1", "web_search", '{"query":"x"}', "provider", extras={"~anthropic": {"block": {"type": "server_tool_use", "name": "web_search"}}}),
-        ToolResult("s1", name="web_search", runs="provider", extras={"~anthropic": {"block": {"type": "web_search_tool_result", "content": []}}}),
+        ToolResult("s1", name="web_search", runs="provider", extras={"~anthropic": {"block": {"type": "web_search_tool_result", "content": []}}}, outcome=Found()),
         ToolCall("t1", "f"),
     )
     assert response.finish == Finish("tool_call", "tool_use")

@@ -12,6 +12,7 @@ from llm_api_converter.hub.messages import (
     CacheMark,
     Citation,
     FileRef,
+    Found,
     Inline,
     Media,
     Message,
@@ -134,7 +135,7 @@ BLOCKS: list[tuple[dict[str, Any], Part]] = [
     (
         {"type": "web_search_tool_result", "tool_use_id": "s1", "content": {"type": "web_search_tool_result_error", "error_code": "e"}},
         ToolResult(
-            "s1", name="web_search", is_error=True, runs="provider", at=AT,
+            "s1", name="web_search", is_error=True, runs="provider", at=AT, outcome=Found(),
             extras={
                 "~anthropic": {
                     "block": {"type": "web_search_tool_result", "content": {"type": "web_search_tool_result_error", "error_code": "e"}}
@@ -401,7 +402,7 @@ UNSAID_PARTS: list[tuple[Part, list[dict[str, Any]], list[tuple[str, str, str]]]
     (ToolCall("1", "web_search", runs="provider", at=AT), [], [(AT, "web_search", "tools")]),
     (ToolResult("1", name="web_search", runs="provider", at=AT), [], [(AT, "web_search", "tools")]),
     (Text("a", tokens=(Opaque("wire.gemini", "signature", "s"),), at=AT), [{"type": "text", "text": "a"}], [(AT, "signature", "state")]),
-    (Text("a", (Citation(url="https://x"),), at=AT), [{"type": "text", "text": "a"}], [(AT, "citation", "state")]),
+    (Text("a", (Citation(url="https://x"),), at=AT), [{"type": "text", "text": "a"}], [(AT, "citations", "state")]),
     (Text("a", extras={"gemini": {"odd": 1}}, at=AT), [{"type": "text", "text": "a"}], [(f"{AT}.odd", "odd", "unknown")]),
     (
         Text("a", cache=CacheMark(7200), at=AT), [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],

@@ -13,6 +13,7 @@ from llm_api_converter.hub.messages import (
     CacheMark,
     Citation,
     FileRef,
+    Found,
     Inline,
     Media,
     Message,
@@ -84,7 +85,7 @@ BLOCKS: list[tuple[dict[str, Any], Any]] = [
     ({"toolUse": {"toolUseId": "c", "name": "get", "input": {"a": 1}}}, ToolCall("c", "get", '{"a":1}')),
     (
         {"toolUse": {"toolUseId": "c", "name": "nova_grounding", "input": {}, "type": "server_tool_use"}},
-        ToolCall("c", "web_search", "{}", "provider", extras={P: {"toolUse.name": "nova_grounding", "toolUse.type": "server_tool_use"}}),
+        ToolCall("c", "web_search", "{}", "provider", extras={f"~{P}": {"toolUse.name": "nova_grounding", "toolUse.type": "server_tool_use"}}),
     ),
     (
         {"toolResult": {"toolUseId": "c", "content": [{"text": "t"}, {"json": [1]}], "status": "error"}},
@@ -93,7 +94,7 @@ BLOCKS: list[tuple[dict[str, Any], Any]] = [
     ({"toolResult": {"toolUseId": "c", "content": [{"json": {"a": 1}}]}}, ToolResult("c", (Text('{"a":1}'),), json=True)),
     (
         {"toolResult": {"toolUseId": "c", "content": [{"text": "t"}], "type": "nova_grounding_result"}},
-        ToolResult("c", (Text("t"),), runs="provider", extras={P: {"toolResult.type": "nova_grounding_result"}}),
+        ToolResult("c", (Text("t"),), "web_search", runs="provider", extras={f"~{P}": {"toolResult.type": "nova_grounding_result"}}, outcome=Found()),
     ),
     (
         {"reasoningContent": {"reasoningText": {"text": "r", "signature": "s"}}},

@@ -240,7 +240,7 @@ def test_redacted_reasoning_is_bytes() -> None:
 
 def test_parts_that_cannot_be_said_take_no_index_and_are_reported() -> None:
     found, ledger = encoded(
-        Open(0, ToolCall("s", "web_search", runs="provider")), Delta(0, "{}"), Close(0),
+        Open(0, ToolCall("s", "memory", runs="provider")), Delta(0, "{}"), Close(0),
         Open(1, Native("openai_chat", "odd", {})), Close(1),
         Open(2, Reasoning("", redacted=True)), Attach(2, Opaque("other", "redacted", "x")), Close(2),
         Open(3, ToolResult("s", (Text("found"),), runs="provider")), Close(3),
@@ -249,7 +249,7 @@ def test_parts_that_cannot_be_said_take_no_index_and_are_reported() -> None:
     blocks = [x["contentBlockDelta"] for x in found if "contentBlockDelta" in x]
     assert blocks == [{"contentBlockIndex": 0, "delta": {"text": "no"}}]
     assert [(x.feature, x.action, x.loss_class) for x in ledger.losses] == [
-        ("web_search", "dropped", "tools"),
+        ("memory", "dropped", "tools"),
         ("odd", "dropped", "content"),
         ("redacted", "dropped", "state"),
         ("provider_tool_result", "dropped", "tools"),

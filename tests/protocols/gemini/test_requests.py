@@ -20,6 +20,7 @@ from llm_api_converter.hub.messages import (
     Part,
     PartList,
     PlainText,
+    Ran,
     Reasoning,
     Refusal,
     Text,
@@ -111,12 +112,13 @@ PARTS: list[tuple[Json, Part]] = [
     ),
     (
         {"executableCode": {"language": "PYTHON", "code": "1", "id": "e"}},
-        ToolCall("e", "code_execution", '{"language":"PYTHON","code":"1"}', runs="provider", at=AT),
+        ToolCall("e", "code_execution", '{"language":"PYTHON","code":"1"}', runs="provider", extras={"~gemini": {}}, at=AT),
     ),
     (
         {"codeExecutionResult": {"outcome": "OUTCOME_FAILED", "output": "no", "id": "e"}},
         ToolResult(
-            "e", (Text("no", at=f"{AT}.codeExecutionResult"),), name="code_execution", is_error=True, runs="provider", at=AT
+            "e", (Text("no", at=f"{AT}.codeExecutionResult"),), name="code_execution", is_error=True, runs="provider", at=AT,
+            extras={"~gemini": {}}, outcome=Ran("no"),
         ),
     ),
     ({"hologram": {"x": 1}}, Native("gemini", "hologram", {"hologram": {"x": 1}}, at=AT)),

@@ -327,7 +327,7 @@ def test_what_a_stream_cannot_say_is_reported() -> None:
         Open(3, Text("")), Delta(3, "a"), Attach(3, Citation(document=0, quote="q")), Close(3), Finished(Finish("stop")), End(),
     )  # fmt: skip
     assert [(x.feature, x.loss_class) for x in ledger.losses] == [
-        ("signature", "state"), ("web_search", "tools"), ("container_upload", "content"), ("citations", "content"),
+        ("signature", "state"), ("web_search", "tools"), ("container_upload", "content"), ("citations", "state"),
     ]  # fmt: skip
     assert [x["choices"][0]["delta"] for x in out[1:-1]] == [{"reasoning_content": "h"}, {"content": "a"}]
 

@@ -24,6 +24,7 @@ from .media import fit_media, move_result_media
 from .names import fit_ids, fit_names
 from .output import fit_modalities, fit_output
 from .reasoning import fit_reasoning
+from .runs import tell_foreign_runs
 from .sampling import fit_limits, fit_options, fit_sampling
 from .schemas import fit_schemas
 from .state import drop_foreign_state, require_reasoning, strip_state
@@ -47,6 +48,7 @@ STEPS: tuple[Step, ...] = (
     # What the history says.
     repair_history,
     without_tools,
+    tell_foreign_runs,
     drop_foreign_state,
     require_reasoning,
     # How much may be thought and written, and the form of the answer.

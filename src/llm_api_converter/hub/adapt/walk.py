@@ -31,6 +31,7 @@ NEIGHBOURS = 1 << 13  # two turns of one role side by side
 ASSISTANT_FIRST = 1 << 14
 ASSISTANT_LAST = 1 << 15
 NO_TURNS = 1 << 16  # nothing but system text
+RUNS = 1 << 17  # calls a provider ran itself, and their results
 
 
 Markable = Text | Media | Reasoning | ToolCall | ToolResult | Native
@@ -117,6 +118,8 @@ def _call_flags(part: ToolCall, calls: list[ToolCall]) -> int:
     if part.runs == "client":
         seen = CALLS
         calls.append(part)
+    else:
+        seen = RUNS
     if part.custom:
         seen |= CUSTOM
     if part.namespace is not None:
@@ -129,7 +132,7 @@ def _call_flags(part: ToolCall, calls: list[ToolCall]) -> int:
 def _flags(part: Part) -> int:
     """The flags of a part that is neither text nor a call."""
     if isinstance(part, ToolResult):
-        seen = RESULTS if part.runs == "client" else 0
+        seen = RESULTS if part.runs == "client" else RUNS
         if part.custom:
             seen |= CUSTOM
         for inner in part.parts:

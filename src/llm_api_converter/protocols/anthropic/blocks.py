@@ -174,9 +174,9 @@ def encode_block(part: Part, side: Side) -> dict[str, Any] | None:
         case Text():
             return _encode_text(part, side)
         case ToolCall():
-            return encode_call(part, side.ledger)
+            return encode_call(part, side.ledger, answer=side.answer)
         case ToolResult():
-            return encode_provider_result(part, side.ledger) if part.runs == "provider" else _encode_result(part, side)
+            return encode_provider_result(part, side.ledger, answer=side.answer) if part.runs == "provider" else _encode_result(part, side)
         case Reasoning():
             return encode_reasoning(part, side)
         case Media():

@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 
 from ...hub.ledger import Ledger
-from ...hub.messages import ToolCall, ToolResult
+from ...hub.messages import Part, Text, ToolCall, ToolResult
+from ...hub.runs import is_marked
 from ..fields import Fields
 from .marks import put_cache, put_extras, take_cache, with_wording, worded
+from .server_tools import foreign_call, foreign_result, outcome_of, report_foreign
 from .wire import PROTOCOL
 
 # Beginnings of tool types and of server tool names -> neutral kind, the longer word first.
@@ -60,7 +62,8 @@ def decode_provider_call(f: Fields, kind: str) -> ToolCall:
     cache = take_cache(f)
     neutral = "mcp" if kind == "mcp_tool_use" else kind_of(name)
     block = {"type": kind, "name": name, **f.rest()}
-    return ToolCall(id, neutral, arguments_of(input), "provider", cache=cache, extras=with_wording(None, {"block": block}), at=f.path)
+    extras = None if is_marked(id) else with_wording(None, {"block": block})
+    return ToolCall(id, neutral, arguments_of(input), "provider", cache=cache, extras=extras, at=f.path)
 
 
 def decode_provider_result(f: Fields, kind: str) -> ToolResult:
@@ -73,12 +76,32 @@ def decode_provider_result(f: Fields, kind: str) -> ToolResult:
     if not isinstance(failed, bool):
         failed = True if isinstance(content, dict) and str(content.get("type")).endswith("_error") else None
     name = "mcp" if kind == "mcp_tool_result" else kind_of(kind)
-    block = {"type": kind, **rest}
-    return ToolResult(call_id, (), name, failed, runs="provider", cache=cache, extras=with_wording(None, {"block": block}), at=f.path)
+    extras = None if is_marked(call_id) else with_wording(None, {"block": {"type": kind, **rest}})
+    return ToolResult(
+        call_id, _texts_of(content, f), name, failed, runs="provider", cache=cache, extras=extras, at=f.path,
+        outcome=outcome_of(name, content),
+    )
 
 
-def encode_call(call: ToolCall, ledger: Ledger) -> dict[str, Any] | None:
-    """ToolCall -> its block; None for a call another protocol's provider ran (a loss)."""
+def _texts_of(content: Any, f: Fields) -> tuple[Part, ...]:
+    """The text blocks of a result (MCP): what can be told of it."""
+    if not isinstance(content, list):
+        return ()
+    return tuple(
+        Text(item["text"], at=f"{f.at('content')}[{i}]" if f.path else "")
+        for i, item in enumerate(content)
+        if isinstance(item, dict) and item.get("type") == "text" and isinstance(item.get("text"), str)
+    )
+
+
+def encode_call(call: ToolCall, ledger: Ledger, *, answer: bool) -> dict[str, Any] | None:
+    """ToolCall -> its block. One that another protocol's provider ran has one in answers only."""
+    if answer and ran_elsewhere(call):
+        shown = foreign_call(call)
+        report_foreign(call, shown, ledger)
+        for token in call.tokens:
+            ledger.drop(call.at or "content", token.kind, "state")
+        return shown
     block = call_start(call, ledger)
     if block is not None:
         block["input"] = input_of(call, ledger)
@@ -106,9 +129,18 @@ def call_start(call: ToolCall, ledger: Ledger) -> dict[str, Any] | None:
     return block
 
 
-def encode_provider_result(result: ToolResult, ledger: Ledger) -> dict[str, Any] | None:
-    """ToolResult of a provider-run call -> its exact block; None for another protocol's (a loss)."""
+def ran_elsewhere(part: ToolCall | ToolResult) -> bool:
+    """Did the provider of another protocol run it?"""
+    return part.runs == "provider" and own_block(part) is None
+
+
+def encode_provider_result(result: ToolResult, ledger: Ledger, *, answer: bool) -> dict[str, Any] | None:
+    """ToolResult of a provider-run call -> its exact block. One of another protocol has a block in answers only."""
     own = own_block(result)
+    if own is None and answer:
+        shown = foreign_result(result)
+        report_foreign(result, shown, ledger)
+        return shown
     if own is None:
         ledger.drop(result.at or "content", result.name or "tool_result", "tools", "a result of what another provider ran")
         return None

@@ -9,6 +9,8 @@ from typing import Any
 
 from ...hub.ledger import Ledger
 from ...hub.messages import Citation, Extras
+from ...hub.runs import MARK, is_marked
+from ..citing import lose_citations, lose_span
 from .marks import with_wording, worded
 from .wire import PROTOCOL
 
@@ -18,12 +20,13 @@ _SAID = frozenset({"type", "url", "source", "document_title", "title", "cited_te
 def decode_citation(value: Any) -> Citation:
     """A `*_location` object -> Citation. Fields of a wrong type are left to `location`, which holds the object as it came."""
     get = value.get if isinstance(value, dict) else {}.get
+    ours = is_marked(get("encrypted_index"))
     return Citation(
         url=_text(get("url")) or _text(get("source")),
         title=_text(get("document_title")) or _text(get("title")),
         quote=_text(get("cited_text")),
         document=_whole(get("document_index")),
-        extras=with_wording(_unsaid(value), {"location": value}),
+        extras=None if ours else with_wording(_unsaid(value), {"location": value}),
     )
 
 
@@ -38,14 +41,13 @@ def encode_citation(citation: Citation, at: str, ledger: Ledger, *, answer: bool
         return location
     path = at or "content"
     if not answer or (citation.url is None and citation.document is None):
-        ledger.drop(path, "citation", "state", "a citation of another protocol")
+        lose_citations(path, ledger, "a citation of another protocol")
         return None
-    ledger.approximate(path, "citation", "state", "offsets into the source are unknown")
+    lose_span(path, ledger, "a whole block of text is cited, and where in the source is unknown")
     quote = citation.quote or ""
     if citation.url is not None:
-        return {
-            "type": "web_search_result_location", "url": citation.url, "title": citation.title, "cited_text": quote, "encrypted_index": "",
-        }
+        place = {"type": "web_search_result_location", "url": citation.url, "title": citation.title}
+        return {**place, "cited_text": quote, "encrypted_index": MARK}
     return {
         "type": "char_location", "document_index": citation.document, "document_title": citation.title, "cited_text": quote,
         "start_char_index": 0, "end_char_index": len(quote),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ...framing.sse import sse_event
 from ...hub.errors import ApiError
@@ -21,7 +22,7 @@ from ...hub.messages import Citation, Opaque, Part, Reasoning, Refusal, Text, To
 from ...hub.response import Usage
 from ..base import Answer
 from .blocks import Side, encode_block, may_write
-from .calls import call_start
+from .calls import call_start, encode_call, ran_elsewhere
 from .citations import encode_citation
 from .errors import stream_error
 from .marks import put_extras
@@ -41,12 +42,12 @@ class StreamEncoder:
     """See `protocols.base.StreamEncoder`.
 
     `_part` is the open part if it is being written, `_delta` what stands before the text of its deltas, `_waiting` whether its block has
-    yet to be started (redacted thinking without its data).
+    yet to be started (redacted thinking without its data). `_foreign` is the open call if another provider ran it, `_pieces` its arguments.
     """
 
     __slots__ = (
-        "_answer", "_begin", "_called", "_delta", "_finished", "_index", "_ledger", "_out", "_over", "_part", "_refused", "_side",
-        "_signature", "_streamed", "_usage", "_waiting",
+        "_answer", "_begin", "_called", "_delta", "_finished", "_foreign", "_index", "_ledger", "_out", "_over", "_part", "_pieces",
+        "_refused", "_side", "_signature", "_streamed", "_usage", "_waiting",
     )
 
     def __init__(self, answer: Answer, ledger: Ledger) -> None:
@@ -60,6 +61,8 @@ class StreamEncoder:
         self._part: Part | None = None
         self._delta: bytes | None = None
         self._waiting = False
+        self._foreign: ToolCall | None = None
+        self._pieces: list[str] = []
         self._streamed = False
         self._signature: str | None = None
         self._called = False
@@ -75,6 +78,8 @@ class StreamEncoder:
                 if self._delta is not None and event.text:
                     self._streamed = True
                     out += (self._delta, _encode(event.text), _DELTA_END)
+                elif self._foreign is not None:
+                    self._pieces.append(event.text)
             elif not self._over:
                 self._take(event)
         if self._begin is not None:
@@ -91,6 +96,8 @@ class StreamEncoder:
                 self._start_message()
                 self._open(part)
             case Close():
+                if self._foreign is not None:
+                    self._write_foreign(self._foreign)
                 self._close()
             case Attach(_, value):
                 self._attach(value)
@@ -142,6 +149,9 @@ class StreamEncoder:
                 block: dict[str, Any] = {"type": "thinking", "thinking": "", "signature": ""}
                 put_extras(block, start.extras, "", self._ledger)
                 self._start_block(block, b"thinking_delta", b"thinking")
+            case ToolCall() if ran_elsewhere(start):
+                self._part, self._foreign, self._pieces = None, start, [text]
+                return
             case ToolCall():
                 self._called = self._called or start.runs == "client"
                 self._start_block(call_start(start, self._ledger), b"input_json_delta", b"partial_json")
@@ -154,6 +164,18 @@ class StreamEncoder:
         for value in attached:
             self._attach(value)
 
+    def _write_foreign(self, call: ToolCall) -> None:
+        """A call another provider ran, whole: only its arguments tell which tool of this protocol it is most like."""
+        self._foreign = None
+        block = encode_call(replace(call, arguments="".join(self._pieces) or "{}"), self._ledger, answer=True)
+        if block is None:
+            return
+        given = _encode(block["input"]).decode()
+        self._start_block({**block, "input": {}}, b"", b"")
+        self._delta = None
+        self._write_delta({"type": "input_json_delta", "partial_json": given})
+        self._out.append(_BLOCK_STOP % self._index)
+
     def _start_block(self, block: dict[str, Any] | None, kind: bytes, field: bytes) -> None:
         if block is None:
             self._part = None
@@ -165,6 +187,8 @@ class StreamEncoder:
     def _attach(self, value: Opaque | Citation | dict[str, dict[str, Any]]) -> None:
         part = self._part
         if part is None:
+            if self._foreign is not None and isinstance(value, Opaque):
+                self._ledger.drop("content", value.kind, "state")
             return
         if isinstance(value, Opaque):
             self._attach_token(part, value)

@@ -10,6 +10,7 @@ from typing import Any
 from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Citation, Text
 from ..base import Json
+from ..citing import lose_citations, lose_span
 from ..fields import Fields
 from .wire import PROTOCOL, WORDING
 
@@ -50,7 +51,7 @@ def own_citations(part: Text, ledger: Ledger) -> tuple[Citation, ...]:
     """The citations of an earlier answer that go back: Converse's own. Others point into sources the model has never seen so."""
     own = tuple(citation for citation in part.citations if citation.extras is not None and WORDING in citation.extras)
     if len(own) < len(part.citations):
-        ledger.drop(part.at, "citations", "state", "citations of another protocol's answer")
+        lose_citations(part.at, ledger, "citations of another protocol's answer")
     return own
 
 
@@ -73,6 +74,6 @@ def encode_citation(citation: Citation, at: str, ledger: Ledger) -> Json:
     if location is not None:
         out["location"] = location
     if citation.start is not None or citation.end is not None:
-        ledger.approximate(at, "citation_range", "content", "Converse cites a whole block of text")
+        lose_span(at, ledger, "Converse cites a whole block of text")
     out.update(left)
     return out

@@ -1,7 +1,7 @@
 """Content blocks <-> parts, for requests and whole answers.
 
 A block is an object with one member that names its kind. A `cachePoint` becomes the `CacheMark` of the part before it; a guarded
-text is a `Text` whose `guardContent` rides in `extras`; provider-run calls and results keep their own name and `type` there.
+text is a `Text` whose `guardContent` rides in `extras`; provider-run calls and results keep their own name and `type` in the bookkeeping.
 Blocks of unknown kinds are `Native`. Extras of nested objects have dotted keys: their path inside the block.
 Source: botocore 1.44.5 bedrock-runtime/2023-09-30 `ContentBlock`, `ToolResultContentBlock`, `SystemContentBlock` (November 2026).
 """
@@ -15,6 +15,7 @@ from msgspec import DecodeError
 from msgspec.structs import replace
 
 from ...hub.errors import invalid
+from ...hub.fold import merge_extras
 from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import (
     CacheMark,
@@ -29,12 +30,15 @@ from ...hub.messages import (
     ToolReference,
     ToolResult,
 )
+from ...hub.runs import is_foreign, is_marked
 from ...hub.seal import is_seal
 from ..base import Json
+from ..citing import lose_citations
 from ..fields import Fields
 from .citations import decode_citation, encode_citation, own_citations
 from .media import MEDIA_KINDS, DocumentNames, decode_media, decode_search_result, encode_media
-from .wire import PROTOCOL, REALM, SYSTEM_TOOLS, decode_json, encode_json
+from .system_tools import foreign_call, foreign_result, kind_of_result, outcome_of
+from .wire import PROTOCOL, REALM, SYSTEM_TOOLS, WORDING, decode_json, encode_json
 
 TTL_IN = {"5m": 300, "1h": 3600}
 STATUS_IN = {"success": False, "error": True}
@@ -121,8 +125,9 @@ def tool_call(call_id: str, name: str, call_type: str | None, arguments: str, re
     """A call the client runs, or, with a `type` of its own, one the provider runs: named by its neutral kind."""
     if call_type in (None, "tool_use"):
         return ToolCall(call_id, name, arguments, extras=_dotted("toolUse", rest), at=at)
-    own = {"toolUse.name": name, "toolUse.type": call_type, **{f"toolUse.{k}": v for k, v in rest.items()}}
-    return ToolCall(call_id, SYSTEM_TOOLS.get(name, "other"), arguments, runs="provider", extras={PROTOCOL: own}, at=at)
+    words = None if is_marked(call_id) else {WORDING: {"toolUse.name": name, "toolUse.type": call_type}}
+    extras = merge_extras(words, _dotted("toolUse", rest))
+    return ToolCall(call_id, SYSTEM_TOOLS.get(name, "other"), arguments, runs="provider", extras=extras, at=at)
 
 
 def _decode_tool_result(value: Any, at: str) -> Part:
@@ -137,8 +142,8 @@ def tool_result(f: Fields, content: list[Any], at: str) -> ToolResult:
     status = f.text("status")
     if status is not None and status not in STATUS_IN:
         left["toolResult.status"] = status
-    if result_type is not None:
-        left["toolResult.type"] = result_type
+    ours = result_type is None or is_marked(call_id)
+    words = None if ours else {WORDING: {"toolResult.type": result_type}}
     left.update({f"toolResult.{key}": item for key, item in f.rest().items()})
     path = f.at("content") if at else ""
     structured = len(content) == 1 and type(content[0]) is dict and content[0].keys() == {"json"}
@@ -146,14 +151,17 @@ def tool_result(f: Fields, content: list[Any], at: str) -> ToolResult:
         inner: tuple[Part, ...] = (Text(encode_json(content[0]["json"]).decode(), at=f"{path}[0].json" if path else ""),)
     else:
         inner = tuple(_decode_result_block(block, f"{path}[{i}]" if path else "") for i, block in enumerate(content))
+    name = kind_of_result(result_type)
     return ToolResult(
         call_id,
         inner,
+        name=name,
         is_error=STATUS_IN.get(status) if status else None,
         json=structured,
         runs="client" if result_type is None else "provider",
-        extras={PROTOCOL: left} if left else None,
+        extras=merge_extras(words, {PROTOCOL: left} if left else None),
         at=at,
+        outcome=outcome_of(name, inner, structured),
     )
 
 
@@ -321,10 +329,17 @@ class ContentEncoder:
         for token in call.tokens:
             self.ledger.drop(call.at, token.kind, "state")
         left = unknown_extras(call.extras, PROTOCOL, call.at, self.ledger)
+        if self.shows(call):
+            shown = foreign_call(call, self.ledger)
+            return None if shown is None else {"toolUse": shown}
         head = tool_use_head(call, left, self.ledger)
         if head is None:
             return None
         return {"toolUse": {**head, "input": self._input(call)}}
+
+    def shows(self, part: ToolCall | ToolResult) -> bool:
+        """Is this something another provider ran, in an answer?"""
+        return self.seals and is_foreign(part, PROTOCOL)
 
     def _input(self, call: ToolCall) -> Any:
         if call.custom:
@@ -343,7 +358,10 @@ class ContentEncoder:
 
     def _tool_result(self, result: ToolResult) -> Json | None:
         left = unknown_extras(result.extras, PROTOCOL, result.at, self.ledger)
-        own = _undotted("toolResult", left)
+        if self.shows(result):
+            shown = foreign_result(result, self.ledger)
+            return None if shown is None else {"toolResult": shown}
+        own = _undotted("toolResult", {**_words(result), **left})
         if result.runs == "provider" and "type" not in own:
             self.ledger.drop(result.at, "provider_tool_result", "tools")
             return None
@@ -362,7 +380,7 @@ class ContentEncoder:
                 self.ledger.drop(part.at, "audio", "content", "a Converse tool result holds no sound")
                 block = None
             elif isinstance(part, Text) and part.citations:
-                self.ledger.drop(part.at, "citations", "content")
+                lose_citations(part.at, self.ledger)
                 block = {"text": part.text}
             else:
                 block = self.block(part)
@@ -402,6 +420,10 @@ class ContentEncoder:
         return self.seals if token.kind == "seal" else token.realm in self.realms
 
 
+def _words(part: ToolCall | ToolResult) -> Json:
+    return (part.extras or {}).get(WORDING) or {}
+
+
 def _undotted(kind: str, left: Json) -> Json:
     prefix = f"{kind}."
     return {key[len(prefix) :]: value for key, value in left.items() if key.startswith(prefix)}
@@ -409,7 +431,7 @@ def _undotted(kind: str, left: Json) -> Json:
 
 def tool_use_head(call: ToolCall, left: Json, ledger: Ledger) -> Json | None:
     """`{toolUseId, name, type?}`; None for a call another protocol's provider ran (reported)."""
-    own = _undotted("toolUse", left)
+    own = _undotted("toolUse", {**_words(call), **left})
     if call.runs == "provider" and "name" not in own:
         ledger.drop(call.at, call.name, "tools", "a call its provider ran")
         return None

@@ -20,6 +20,7 @@ from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Message, Role, ToolResult
 from ...hub.request import OutputFormat, ProviderTool, Request, Sampling, Tool
 from ..base import Json, Wire
+from ..citing import lose_citations
 from ..fields import Fields
 from .content import ContentEncoder, decode_content
 from .reasoning import Asked, decode_reasoning_fields, encode_reasoning
@@ -343,7 +344,7 @@ def _encode_system(message: Message, encoder: ContentEncoder, out: list[Json]) -
         kind = next(iter(block))
         if kind == "citationsContent":
             out.extend(block[kind].get("content", []))
-            encoder.ledger.drop(message.at, "citations", "content")
+            lose_citations(message.at, encoder.ledger)
         elif kind in ("text", "guardContent", "cachePoint"):
             out.append(block)
         else:

@@ -8,12 +8,15 @@ Source: botocore 1.44.5 bedrock-runtime/2023-09-30 `ConverseStreamOutput` (Novem
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from ...framing.aws_event_stream import aws_frame, event_headers
 from ...hub.events import Aside, Attach, Begin, Close, Delta, End, Event, Failed, Finished, Open, UsageSeen
 from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Citation, Inline, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ...hub.response import Usage
 from ..base import Answer, Json
+from ..citing import lose_citations
 from .citations import encode_citation
 from .content import ContentEncoder, encode_redacted, tool_use_head
 from .errors import stream_error
@@ -149,6 +152,11 @@ class StreamEncoder:
         out.append(aws_frame(_DELTA, self._head + encode_json(text) + self._tail))
 
     def _open_call(self, call: ToolCall, out: list[bytes]) -> None:
+        if self._content.shows(call):
+            # Only its arguments tell which system tool it is most like: it is written whole.
+            self._begin(_INPUT, "", out)
+            self._held = [call.arguments if call.arguments != "{}" else ""]
+            return
         left = unknown_extras(call.extras, PROTOCOL, call.at, self._ledger)
         head = tool_use_head(call, left, self._ledger)
         if head is None:
@@ -192,7 +200,7 @@ class StreamEncoder:
             if isinstance(part, Text):
                 self._delta({"citation": encode_citation(value, "citations", self._ledger)}, out)
             else:
-                self._ledger.drop("citations", "citations", "content")
+                lose_citations("citations", self._ledger)
         else:
             for key in unknown_extras(value, PROTOCOL, "", self._ledger):
                 self._ledger.drop(key, key.rpartition(".")[2], "unknown", "no place in a stream")
@@ -217,7 +225,9 @@ class StreamEncoder:
         if isinstance(part, Media):
             self._close_image(part, out)
         elif isinstance(part, ToolCall):
-            if self._held is not None:
+            if self._content.shows(part):
+                self._close_foreign(part, out)
+            elif self._held is not None:
                 self._ledger.approximate("", "custom", "tools", "raw text sent as {input}")
                 self._say(encode_json({"input": "".join(self._held)}).decode(), out)
             elif not self._said:
@@ -230,6 +240,15 @@ class StreamEncoder:
         if self._said:
             out.append(aws_frame(_STOP, b'{"contentBlockIndex":%d}' % self._index))
             self._index += 1
+
+    def _close_foreign(self, call: ToolCall, out: list[bytes]) -> None:
+        block = self._content.block(replace(call, arguments="".join(self._held or ()) or "{}", tokens=()))
+        if block is None:
+            return
+        head = block["toolUse"]
+        given = head.pop("input")
+        out.append(aws_frame(_START, encode_json({"contentBlockIndex": self._index, "start": {"toolUse": head}})))
+        self._say(encode_json(given).decode(), out)
 
     def _close_image(self, part: Media, out: list[bytes]) -> None:
         first = part.source.data if isinstance(part.source, Inline) else ""

@@ -18,7 +18,7 @@ from ...hub.events import Aside, Attach, Begin, Close, Delta, End, Event, Failed
 from ...hub.messages import Opaque, Part, Reasoning, Text, ToolCall
 from ..base import Json
 from .errors import decode_status, find_error
-from .grounding import decode_citations
+from .grounding import decode_citations, decode_runs
 from .outcome import decode_blocked, decode_finish, decode_service_tier, decode_usage
 from .partial import PartialCall
 from .parts import NO_SIGNATURES, CallIds, decode_part, object_text, parts_list
@@ -34,7 +34,7 @@ class GeminiStreamDecoder:
 
     __slots__ = (
         "_array", "_begun", "_call", "_called", "_finish_message", "_finish_word", "_has_finish", "_head", "_ids",
-        "_index", "_last_text", "_left", "_live", "_over", "_sse", "_texts", "_usage",
+        "_index", "_last_text", "_left", "_live", "_over", "_ran", "_sse", "_texts", "_usage",
     )
 
     def __init__(self) -> None:
@@ -49,6 +49,7 @@ class GeminiStreamDecoder:
         self._called = False
         self._texts: list[str] = []
         self._last_text: list[str] = []
+        self._ran: list[Part] = []  # calls of tools Google ran
         self._usage: msgspec.Raw | Json | None = None
         self._has_finish = False
         self._finish_word: Any = None
@@ -80,6 +81,8 @@ class GeminiStreamDecoder:
         self._over = True
         self._close(out)
         self._see_usage(out)
+        if self._has_finish:
+            self._beside(out)
         feedback = self._left.get("promptFeedback")
         blocked = type(feedback) is dict and bool(feedback.get("blockReason"))
         if not self._has_finish and not blocked:
@@ -187,6 +190,13 @@ class GeminiStreamDecoder:
             last = len(self._texts) - 1
             found = decode_citations(self._texts, grounding, recited)
             out.extend(Attach(self._index, citation) for place, citation in found if place == last)
+
+    def _beside(self, out: list[Event]) -> None:
+        """Searches and pages that are told beside the content."""
+        assert self._ids is not None
+        grounding, opened = self._left.get(CANDIDATE + "groundingMetadata"), self._left.get(CANDIDATE + "urlContextMetadata")
+        for part in decode_runs(grounding, opened, self._ran, self._ids.prefix):
+            self._whole(part, out)
 
     def _odd_frame(self, frame: bytes, out: list[Event]) -> None:
         """Any other frame."""
@@ -311,6 +321,8 @@ class GeminiStreamDecoder:
         self._close(out)
         self._index += 1
         if isinstance(part, ToolCall):
+            if part.runs == "provider":
+                self._ran.append(part)
             out.append(Open(self._index, msgspec.structs.replace(part, arguments="{}", tokens=())))
             if part.arguments != "{}":
                 out.append(Delta(self._index, part.arguments))

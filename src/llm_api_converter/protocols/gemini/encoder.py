@@ -39,8 +39,8 @@ class GeminiStreamEncoder:
         self._ledger = ledger
         self._start, self._end = start, end
         self._folder = Folder()
-        self._writer = AnswerWriter(ledger)
         self._grounding = GroundingWriter(ledger)
+        self._writer = AnswerWriter(ledger, self._grounding)
         self._streams = b""
         self._close = b""
         self._tail = b""

@@ -15,11 +15,14 @@ from ...hub.errors import invalid
 from ...hub.messages import (
     Extras,
     FileRef,
+    Found,
     Inline,
     Media,
     Native,
     Opaque,
+    Outcome,
     Part,
+    Ran,
     Reasoning,
     Source,
     Text,
@@ -248,7 +251,8 @@ def _decode_code(fields: GeminiFields, tokens: tuple[Opaque, ...], ids: CallIds,
         raise fields.error("executableCode", "required")
     call_id = ids.code(code.text("id"), where)
     arguments = object_text(code.rest())
-    return ToolCall(call_id, "code_execution", arguments, runs="provider", tokens=tokens, extras=fields.extras(PROTOCOL), at=fields.path)
+    extras = provider_extras(fields.rest(), {})
+    return ToolCall(call_id, "code_execution", arguments, runs="provider", tokens=tokens, extras=extras, at=fields.path)
 
 
 def _decode_code_result(fields: GeminiFields, tokens: tuple[Opaque, ...], ids: CallIds, where: str) -> ToolResult:
@@ -266,7 +270,7 @@ def _decode_code_result(fields: GeminiFields, tokens: tuple[Opaque, ...], ids: C
     parts = () if output is None else (Text(output, at=fields.path and result.path),)
     return ToolResult(
         call_id, parts, name="code_execution", is_error=outcome != OUTCOME_OK, runs="provider",
-        extras=_with_wording({**result.rest(), **fields.rest()}, words), at=fields.path,
+        extras=provider_extras({**result.rest(), **fields.rest()}, words), at=fields.path, outcome=Ran(output or ""),
     )
 
 
@@ -280,7 +284,7 @@ def _decode_provider_call(fields: GeminiFields, tokens: tuple[Opaque, ...], ids:
     args = call.object("args")
     return ToolCall(
         call_id, TOOL_TYPE_IN.get(str(kind), "other"), "{}" if args is None else object_text(args), runs="provider", tokens=tokens,
-        extras=_with_wording({**call.rest(), **fields.rest()}, {"toolType": kind}), at=fields.path,
+        extras=provider_extras({**call.rest(), **fields.rest()}, {"toolType": kind}), at=fields.path,
     )
 
 
@@ -293,9 +297,12 @@ def _decode_provider_result(fields: GeminiFields, tokens: tuple[Opaque, ...], id
     call_id = result.text("id") or f"{ids.prefix}{where}"
     response = result.object("response")
     parts = () if response is None else (Text(object_text(response), at=fields.path and result.path),)
+    name = TOOL_TYPE_IN.get(str(kind), "other")
+    # What was found stands in the grounding of the answer.
+    outcome: Outcome | None = Found() if name == "web_search" else None
     return ToolResult(
-        call_id, parts, name=TOOL_TYPE_IN.get(str(kind), "other"), json=bool(parts), runs="provider",
-        extras=_with_wording({**result.rest(), **fields.rest()}, {**_signature_wording(tokens), "toolType": kind}), at=fields.path,
+        call_id, parts, name=name, json=bool(parts), runs="provider", at=fields.path, outcome=outcome,
+        extras=provider_extras({**result.rest(), **fields.rest()}, {**_signature_wording(tokens), "toolType": kind}),
     )
 
 
@@ -304,8 +311,9 @@ def _signature_wording(tokens: tuple[Opaque, ...]) -> dict[str, Any]:
     return {"thoughtSignature": tokens[0].data} if tokens else {}
 
 
-def _with_wording(extras: dict[str, Any], words: dict[str, Any]) -> Extras | None:
-    return (({PROTOCOL: extras} if extras else {}) | ({wording(PROTOCOL): words} if words else {})) or None
+def provider_extras(extras: dict[str, Any], words: dict[str, Any]) -> Extras:
+    """Of what Google ran: its bookkeeping is always there, which says whose it is."""
+    return {wording(PROTOCOL): words, PROTOCOL: extras} if extras else {wording(PROTOCOL): words}
 
 
 def part_path(value: Any, path: str, index: int) -> str:

@@ -12,11 +12,12 @@ import msgspec
 
 from ...hub.errors import ApiError
 from ...hub.ledger import Ledger, unknown_extras
-from ...hub.messages import Extras, Opaque, Part, Text, ToolCall, wording
+from ...hub.messages import Extras, Found, Opaque, Page, Part, Text, ToolCall, ToolResult, wording
 from ...hub.response import Finish, Response
+from ...hub.runs import queries_of, settled
 from ..base import Answer, Json
 from .errors import decode_status, find_error
-from .grounding import GroundingWriter, with_citations
+from .grounding import BESIDE, GroundingWriter, decode_runs, unsaid, with_citations
 from .outcome import decode_blocked, decode_finish, decode_service_tier, decode_usage, encode_finish, encode_usage
 from .parts import MINTED, CallIds, decode_part, parts_list
 from .spelling import PROTOCOL, REALM, GeminiFields
@@ -24,7 +25,12 @@ from .written import PartWriter
 
 CANDIDATE = "candidates[0]."
 # Fields that say nothing another protocol's client could miss: times, positions, ratings nobody asked for.
-WORDING = frozenset({"createTime", "modelStatus", "promptFeedback", "avgLogprobs", "safetyRatings", "tokenCount", "usageMetadata"})
+WORDING = frozenset({
+    "createTime", "modelStatus", "promptFeedback", "avgLogprobs", "safetyRatings", "tokenCount", "usageMetadata",
+    # Told as citations, searches and pages that were opened.
+    "groundingMetadata", "urlContextMetadata",
+})
+GROUNDING = CANDIDATE + "groundingMetadata"
 EMPTY: tuple[Json, ...] = ({"text": ""}, {"text": "", "thought": True})
 
 
@@ -49,8 +55,8 @@ def decode_response(body: bytes) -> Response:
 
 def encode_response(response: Response, answer: Answer, ledger: Ledger) -> bytes:
     """Response -> body."""
-    writer = AnswerWriter(ledger)
     grounding = GroundingWriter(ledger)
+    writer = AnswerWriter(ledger, grounding)
     parts: list[Json] = []
     for part in response.parts:
         if isinstance(part, Text):
@@ -79,7 +85,12 @@ def encode_end(response: Response, parts: list[Json], grounding: GroundingWriter
         cited = grounding.metadata()
         if cited is not None and CANDIDATE + "groundingMetadata" not in own and CANDIDATE + "citationMetadata" not in own:
             candidate["groundingMetadata"] = cited
-        candidate.update((name.removeprefix(CANDIDATE), value) for name, value in own.items() if name.startswith(CANDIDATE))
+        pages = grounding.pages()
+        if pages is not None and CANDIDATE + "urlContextMetadata" not in own:
+            candidate["urlContextMetadata"] = pages
+        candidate.update(
+            (name.removeprefix(CANDIDATE), value) for name, value in own.items() if name.startswith(CANDIDATE) and not _is_leaf(name)
+        )
         candidate.update(unknown_extras(response.finish.extras, PROTOCOL, "finish", ledger))
         out["candidates"] = [candidate]
     if response.finish.stop_sequence is not None:
@@ -103,12 +114,45 @@ def encode_end(response: Response, parts: list[Json], grounding: GroundingWriter
 
 
 class AnswerWriter(PartWriter):
-    """Writes parts of answers: our seals and Google's own signatures go out, reasoning is shown."""
+    """Writes parts of answers: our seals and Google's own signatures go out, reasoning is shown, searches stand beside the content."""
 
-    __slots__ = ()
+    __slots__ = ("grounding",)
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, grounding: GroundingWriter) -> None:
         super().__init__(ledger, echoed, {})
+        self.grounding = grounding
+
+    def write(self, part: Part) -> list[Json]:
+        """One neutral part as parts of the content; none of what stands beside it."""
+        if isinstance(part, (ToolCall, ToolResult)) and part.runs == "provider":
+            words = (part.extras or {}).get(wording(PROTOCOL))
+            if words is not None and BESIDE in words:
+                return []
+            if words is None and self._beside(part):
+                unknown_extras(part.extras, PROTOCOL, "", self.ledger)
+                return self.signed(None, part.tokens, "") if isinstance(part, ToolCall) else []
+        return super().write(part)
+
+    def _beside(self, part: ToolCall | ToolResult) -> bool:
+        """A search or a page of another provider. Google says no more of what it found than address and title."""
+        if isinstance(part, ToolCall):
+            if part.name not in ("web_search", "web_fetch"):
+                return False
+            # A page is told by its result, which knows whether it could be had.
+            self.grounding.searched(queries_of(part))
+            return True
+        match settled(part):
+            case Found(hits):
+                self.grounding.found(hits)
+                if any(hit.snippet or hit.age for hit in hits):
+                    self.ledger.approximate("content", "web_search_result", "tools", "sources are named by address and title")
+                return True
+            case Page(url, _, text):
+                self.grounding.opened(url, part.is_error is not True)
+                if text:
+                    self.ledger.approximate("content", "web_fetch_result", "tools", "the page is named without what it holds")
+                return True
+        return False
 
     def text(self, part: Text) -> list[Json]:
         """Text without its citations, which stand beside the content."""
@@ -126,12 +170,21 @@ def sorted_extras(pairs: dict[str, Any]) -> Extras | None:
         return None
     own = {name: value for name, value in pairs.items() if name.removeprefix(CANDIDATE) not in WORDING or _blocked(value)}
     words = {name: value for name, value in pairs.items() if name not in own}
+    grounding = pairs.get(GROUNDING)
+    if type(grounding) is dict:
+        # Told as citations and searches, but for these.
+        own.update((f"{GROUNDING}.{name}", value) for name, value in unsaid(grounding).items())
     return ({PROTOCOL: own} if own else {}) | ({wording(PROTOCOL): words} if words else {})
 
 
 def answer_ids(response_id: str) -> CallIds:
     """Ids of calls Google gave none: the answer's own id makes them unique in a conversation."""
     return CallIds(f"{MINTED}{response_id}_" if response_id else MINTED, salted=not response_id)
+
+
+def _is_leaf(name: str) -> bool:
+    """A field of the grounding by itself, named for the report; the whole of it is written already."""
+    return name.startswith(f"{GROUNDING}.")
 
 
 def _decode(fields: GeminiFields) -> Response:
@@ -147,7 +200,9 @@ def _decode(fields: GeminiFields) -> Response:
         candidate.take("index")
         word, message = candidate.take("finishReason"), candidate.text("finishMessage")
         rest = candidate.rest()
-        parts = with_citations(parts, rest.get("groundingMetadata"), rest.get("citationMetadata"))
+        grounding = rest.get("groundingMetadata")
+        parts = with_citations(parts, grounding, rest.get("citationMetadata"))
+        parts += decode_runs(grounding, rest.get("urlContextMetadata"), parts, answer_ids(response_id).prefix)
         left = {CANDIDATE + name: value for name, value in rest.items() if value != {}}
         if word is None and not parts:
             raise ApiError("upstream_incomplete", "the upstream's answer has neither content nor a finish reason")

@@ -22,6 +22,7 @@ from ...hub.messages import (
     Part,
     PartList,
     PlainText,
+    Ran,
     Reasoning,
     Refusal,
     Text,
@@ -31,7 +32,9 @@ from ...hub.messages import (
     Url,
     wording,
 )
+from ...hub.runs import code_of, ran_by
 from ..base import Json
+from ..citing import lose_citations
 from .parts import MINTED, OUTCOME_FAILED, OUTCOME_OK
 from .spelling import PROTOCOL
 
@@ -135,7 +138,7 @@ class PartWriter:
 
     def _text(self, part: Text) -> list[Json]:
         if part.citations:
-            self.ledger.drop(part.at, "citations", "state", "requests have no place for the citations of an earlier answer")
+            lose_citations(part.at, self.ledger, "requests have no place for the citations of an earlier answer")
         return self.signed({"text": part.text, **unknown_extras(part.extras, PROTOCOL, part.at, self.ledger)}, part.tokens, part.at)
 
     def _result(self, part: ToolResult) -> Json:
@@ -171,9 +174,9 @@ class PartWriter:
     def _provider_call(self, part: ToolCall) -> list[Json]:
         """A call the provider ran itself: Google's own come back as they were, code of others as `executableCode`."""
         args = parsed_object(part.arguments or "{}")
-        if part.name == "code_execution" and args is not None and type(args.get("code")) is str:
+        if part.name in CODE_KINDS:
             inner, beside = self._extras(part)
-            body: Json = {"language": "PYTHON", **args, **inner}
+            body: Json = {**_code(part, args or {}), **inner}
             key = "executableCode"
         elif "toolType" in _wording(part):
             inner, beside = self._extras(part)
@@ -195,12 +198,10 @@ class PartWriter:
             response = parsed_object(text) if part.parts else None
             body.update({} if response is None else {"response": response}, **inner)
             key = "toolResponse"
-        elif part.name == "code_execution" and all(isinstance(item, Text) for item in part.parts):
+        elif part.name in CODE_KINDS:
             inner, beside = self._extras(part)
             body["outcome"] = OUTCOME_FAILED if part.is_error else OUTCOME_OK
-            if part.parts:
-                body["output"] = text
-            body.update(inner)
+            body.update(self._output(part), **inner)
             key = "codeExecutionResult"
         else:
             self.ledger.drop(part.at, part.name or "tool_result", "tools", "a result the provider made itself")
@@ -209,6 +210,16 @@ class PartWriter:
         if not part.call_id.startswith(MINTED):
             body["id"] = part.call_id
         return [{key: body, **beside}]
+
+    def _output(self, part: ToolResult) -> Json:
+        """What code wrote, as `output`; left out where it wrote nothing."""
+        texts = [item.text for item in part.parts if isinstance(item, Text)]
+        for item in part.parts:
+            if not isinstance(item, Text):
+                self.ledger.drop(item.at or part.at, "code_execution_result", "tools", "only the text of a result can be said")
+        if isinstance(part.outcome, Ran) and ran_by(part) != PROTOCOL:
+            texts = [text for text in (part.outcome.output, part.outcome.errors) if text]
+        return {"output": "\n".join(texts)} if texts else {}
 
     def _media(self, part: Media) -> Json | None:
         """Media -> `inlineData` or `fileData`; None (and a loss) where the source is nothing Google can read."""
@@ -244,6 +255,18 @@ class PartWriter:
             return [part.body]
         self.ledger.drop(part.at, part.kind, "content")
         return []
+
+
+CODE_KINDS = ("code_execution", "bash")
+
+
+def _code(part: ToolCall, args: Json) -> Json:
+    """Google's own code as it came; that of others by its text, or by all the arguments where no code is named."""
+    if type(args.get("code")) is str and ran_by(part) == PROTOCOL:
+        return {"language": "PYTHON", **args}
+    code = code_of(part)
+    python = code is not None and "command" not in args
+    return {"language": "PYTHON" if python else "LANGUAGE_UNSPECIFIED", "code": part.arguments if code is None else code}
 
 
 def parsed_object(text: str) -> Json | None:

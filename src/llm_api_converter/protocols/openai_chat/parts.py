@@ -28,6 +28,7 @@ from ...hub.messages import (
     Url,
     given_by,
 )
+from ..citing import lose_citations
 from ..fields import Fields, type_name
 from .wire import FILE_REALMS, IMAGE_PREFIX, PROTOCOL
 
@@ -189,7 +190,7 @@ def encode_part(part: Part, facts: Facts, ledger: Ledger) -> list[dict[str, Any]
     match part:
         case Text(text, citations, _, tokens):
             if citations:
-                ledger.drop(part.at, "citations", "state", "Chat requests have no place for the citations of an earlier answer")
+                lose_citations(part.at, ledger, "Chat requests have no place for the citations of an earlier answer")
             if tokens:
                 ledger.drop(part.at, "thought_signature", "state")
             return [_with_extras({"type": "text", "text": text}, part, facts, ledger)]

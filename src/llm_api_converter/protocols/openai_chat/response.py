@@ -16,6 +16,7 @@ from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Citation, Extras, Inline, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, Url
 from ...hub.response import Finish, Response, Usage
 from ..base import Answer
+from ..citing import lose_citations
 from ..fields import Fields
 from .calls import encode_call, encode_extra_content
 from .errors import decode_error_value
@@ -323,7 +324,7 @@ class Written:
     def _annotate(self, citation: Citation, start: int, end: int) -> None:
         """Offsets count from the beginning of all the content; a citation without offsets covers its whole part."""
         if citation.url is None:
-            self._ledger.drop("", "citations", "content", "Chat cites addresses only")
+            lose_citations("", self._ledger, "Chat cites addresses only")
             return
         inner: dict[str, Any] = {
             "start_index": start if citation.start is None else start + citation.start,

@@ -30,6 +30,7 @@ from ...hub.messages import (
     Url,
     given_by,
 )
+from ..citing import lose_citations, lose_quote
 from ..fields import Fields, type_name
 from .wire import FILE_REALMS, PROTOCOL, WORDING, extras_of, put_own, worded
 
@@ -240,7 +241,7 @@ def _encode_input_part(part: Part, facts: Facts, ledger: Ledger) -> list[dict[st
 def _encode_input_text(part: Text, ledger: Ledger) -> dict[str, Any]:
     drop_tokens(part, ledger)
     if part.citations:
-        ledger.drop(part.at, "citations", "state", "the text of a request has no place for citations")
+        lose_citations(part.at, ledger, "the text of a request has no place for citations")
     return {"type": "input_text", "text": part.text, **unknown_extras(part.extras, PROTOCOL, part.at, ledger)}
 
 
@@ -357,9 +358,9 @@ def encode_annotations(citations: tuple[Citation, ...], text: str, ledger: Ledge
         elif citation.url is not None or kind is not None:
             out.append(_url_citation(citation, text, own, foreign=kind is None))
             if citation.quote is not None:
-                ledger.drop(here, "citation_quote", "unknown")
+                lose_quote(here, ledger)
         else:
-            ledger.drop(here, "citations", "unknown", "it has no address")
+            lose_citations(here, ledger, "it has no address")
     return out
 
 

@@ -1,7 +1,8 @@
 """Items of tools the provider runs <-> a provider-run ToolCall and its ToolResult; items nobody can translate are Native.
 
 One item holds the call and its outcome (`web_search_call`, `mcp_call`, ...), so it becomes two neutral parts. The whole item rides in
-the call's bookkeeping and is what this protocol's own encoder writes back.
+the call's bookkeeping and is what this protocol's own encoder writes back; an item under a marked id (`hub.runs`) is one of ours, shown for
+what another provider ran.
 Sources: openai 3.54.0 `types/responses/response_output_item.py`, `response_input_item.py` (November 2026).
 """
 
@@ -10,7 +11,8 @@ from typing import Any
 from msgspec import Struct
 
 from ...hub.ledger import Ledger, unknown_extras
-from ...hub.messages import Inline, Media, Native, Part, Text, ToolCall, ToolResult
+from ...hub.messages import Extras, Found, Inline, Media, Native, Outcome, Page, Part, Ran, Text, ToolCall, ToolResult
+from ...hub.runs import MARK, code_of, hit, is_marked, marked_id, queries_of, urls_of
 from .wire import PROTOCOL, WORDING, encode_json, worded
 
 
@@ -67,14 +69,21 @@ def decode_hosted(item: dict[str, Any], at: str) -> list[Part]:
 def hosted_call(item: dict[str, Any], how: Hosted, at: str) -> ToolCall:
     """The call of a hosted tool's item."""
     call_id = _text(item.get("call_id")) or _text(item.get("id"))
-    return ToolCall(call_id, how.kind, _arguments(item, how), "provider", extras={WORDING: {"item": item}}, at=at)
+    return ToolCall(call_id, how.kind, _arguments(item, how), "provider", extras=_whose(item, {"item": item}), at=at)
+
+
+def _whose(item: dict[str, Any], words: dict[str, Any]) -> Extras | None:
+    """The bookkeeping of an item this protocol's provider made."""
+    return None if is_marked(item.get("id")) else {WORDING: words}
 
 
 def _arguments(item: dict[str, Any], how: Hosted) -> str:
-    if how.arguments is not None:
-        value = item.get(how.arguments)
-        return (value or "{}") if type(value) is str else _json(value or {})
-    return _json({name: item[name] for name in how.wrapped if item.get(name) is not None})
+    wrapped = {name: item[name] for name in how.wrapped if item.get(name) is not None}
+    if wrapped:
+        return _json(wrapped)
+    # Some servers write the arguments of every tool as text (xAI).
+    value = item.get(how.arguments or "arguments")
+    return (value or "{}") if type(value) is str else _json(value or {})
 
 
 def _decode_result(item: dict[str, Any], how: Hosted, call_id: str, at: str) -> ToolResult:
@@ -82,15 +91,51 @@ def _decode_result(item: dict[str, Any], how: Hosted, call_id: str, at: str) -> 
     here = f"{at}.{how.output}" if at else ""
     parts: tuple[Part, ...] = ()
     as_json = False
-    if how.kind == "image_generation" and type(output) is str:
+    if how.kind == "code_execution":
+        parts = _drawn(output, here)
+    elif how.kind == "image_generation" and type(output) is str:
         parts = (Media("image", Inline(output), f"image/{item.get('output_format') or 'png'}", at=here),)
     elif type(output) is str:
         parts = (Text(output, at=here),)
     elif output is not None:
         parts, as_json = (Text(_json(output), at=here),), True
     failed = True if item.get("error") is not None or item.get("status") == "failed" else None
-    words = {WORDING: {"of": item.get("type")}}
-    return ToolResult(call_id, parts, how.kind, failed, as_json, runs="provider", extras=words, at=at)
+    return ToolResult(
+        call_id, parts, how.kind, failed, as_json, runs="provider", extras=_whose(item, {"of": item.get("type")}), at=at,
+        outcome=_outcome(item, how),
+    )
+
+
+def _outcome(item: dict[str, Any], how: Hosted) -> Outcome | None:
+    """What a search, a page or code gave. Sources are named where the request asked for them."""
+    if how.kind == "web_search":
+        action = _object(item.get("action"))
+        if action.get("type") in ("open_page", "find_in_page"):
+            return Page(_text(action.get("url")))
+        hits = [hit(source) for source in _objects(action.get("sources"))]
+        return Found(tuple(x for x in hits if x is not None))
+    if how.kind == "code_execution":
+        return Ran("".join(_text(output.get("logs")) for output in _objects(item.get("outputs"))))
+    return None
+
+
+def _drawn(outputs: Any, at: str) -> tuple[Part, ...]:
+    """The images code made, as data URLs."""
+    found: list[Part] = []
+    for number, output in enumerate(_objects(outputs)):
+        head, comma, data = _text(output.get("url")).partition(",")
+        if comma and head.startswith("data:image/") and head.endswith(";base64"):
+            found.append(Media("image", Inline(data), head[5:-7], at=f"{at}[{number}]" if at else ""))
+    return tuple(found)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if type(value) is dict else {}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The objects of an array; an empty one in place of anything else, so that numbers stay right."""
+    return [_object(item) for item in value] if type(value) is list else []
 
 
 # ---------------------------------------------------------------------------------------------------------------- encode
@@ -117,38 +162,69 @@ def drop_hosted(part: ToolCall | ToolResult, ledger: Ledger) -> None:
     unknown_extras(part.extras, PROTOCOL, part.at, ledger)
 
 
-def encode_foreign_call(call: ToolCall, result: ToolResult | None, item_id: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """A call another provider ran, as the item of the nearest hosted tool. For answers only: no provider takes it back as its own."""
-    status = "failed" if result is not None and result.is_error else "completed"
-    texts = [part.text for part in result.parts if isinstance(part, Text)] if result is not None else []
-    match call.name:
-        case "web_search":
-            query = _text(arguments.get("query"))
-            return {"id": item_id, "type": "web_search_call", "status": status, "action": {"type": "search", "query": query}}
-        case "web_fetch":
-            url = _text(arguments.get("url"))
-            return {"id": item_id, "type": "web_search_call", "status": status, "action": {"type": "open_page", "url": url}}
-        case "file_search":
-            queries = arguments.get("queries") or [x for x in (arguments.get("query"),) if type(x) is str]
-            return {"id": item_id, "type": "file_search_call", "status": status, "queries": queries, "results": None}
-        case "code_execution" | "bash":
-            code = _text(arguments.get("code")) or _text(arguments.get("command")) or call.arguments
-            logs = [{"type": "logs", "logs": text} for text in texts]
-            return {
-                "id": item_id, "type": "code_interpreter_call", "status": status, "code": code, "container_id": "", "outputs": logs or None,
-            }
-        case "mcp":
-            output = "\n".join(texts) if result is not None else None
-            return {
-                "id": item_id, "type": "mcp_call", "status": status, "name": call.name, "server_label": "", "arguments": call.arguments,
-                "output": output,
-            }
-        case _:
-            return None
-
-
 ID_PREFIX = {"web_search": "ws_", "web_fetch": "ws_", "file_search": "fs_", "code_execution": "ci_", "bash": "ci_", "mcp": "mcp_"}
 """Neutral kinds that `encode_foreign_call` can write -> how their ids begin."""
+
+
+def encode_foreign_call(call: ToolCall, result: ToolResult | None, ledger: Ledger) -> dict[str, Any]:
+    """A call of a kind in `ID_PREFIX` that another provider ran, as the item of the nearest hosted tool. For answers only: no provider
+    takes it back as its own.
+    """
+    failed = result is not None and result.is_error
+    item: dict[str, Any] = {"id": marked_id(ID_PREFIX[call.name], call.id), "status": "failed" if failed else "completed"}
+    match call.name:
+        case "web_search" | "web_fetch":
+            return {**item, "type": "web_search_call", "action": _action(call, result, ledger)}
+        case "file_search":
+            _drop_result(result, call, ledger)
+            return {**item, "type": "file_search_call", "queries": list(queries_of(call)), "results": None}
+        case "code_execution" | "bash":
+            code = code_of(call)
+            outputs = _logs(result, call, ledger)
+            whole = {"code": call.arguments if code is None else code, "container_id": f"cntr_{MARK}", "outputs": outputs or None}
+            return {**item, "type": "code_interpreter_call", **whole}
+        case _:
+            texts = [part.text for part in result.parts if isinstance(part, Text)] if result is not None else []
+            output = "\n".join(texts) if result is not None else None
+            named = {"name": call.name, "server_label": "", "arguments": call.arguments, "output": output}
+            return {**item, "type": "mcp_call", **named}
+
+
+def _action(call: ToolCall, result: ToolResult | None, ledger: Ledger) -> dict[str, Any]:
+    """A search with its sources, or a page that was opened."""
+    queries, urls = queries_of(call), urls_of(call)
+    outcome = result.outcome if result is not None else None
+    if urls and not queries:
+        if isinstance(outcome, Page) and (outcome.text or outcome.title) and result is not None:
+            ledger.approximate(result.at, f"{call.name}_result", "tools", "the page is named without what it holds")
+        return {"type": "open_page", "url": urls[0]}
+    action: dict[str, Any] = {"type": "search", "query": "; ".join(queries)}
+    if len(queries) > 1:
+        action["queries"] = list(queries)
+    if isinstance(outcome, Found) and outcome.hits and result is not None:
+        action["sources"] = [{"type": "url", "url": found.url} for found in outcome.hits]
+        if any(found.title or found.snippet or found.age for found in outcome.hits):
+            ledger.approximate(result.at, f"{call.name}_result", "tools", "sources are named by their addresses")
+    elif outcome is None:
+        _drop_result(result, call, ledger)
+    return action
+
+
+def _logs(result: ToolResult | None, call: ToolCall, ledger: Ledger) -> list[dict[str, Any]]:
+    """What code wrote, as logs."""
+    if result is None:
+        return []
+    texts = [part.text for part in result.parts if isinstance(part, Text)]
+    if isinstance(result.outcome, Ran):
+        texts = [text for text in (result.outcome.output, result.outcome.errors) if text]
+    if any(not isinstance(part, Text) for part in result.parts):
+        _drop_result(result, call, ledger)
+    return [{"type": "logs", "logs": text} for text in texts]
+
+
+def _drop_result(result: ToolResult | None, call: ToolCall, ledger: Ledger) -> None:
+    if result is not None and (result.parts or result.outcome is not None):
+        ledger.drop(result.at, f"{call.name}_result", "tools", "this protocol's item has no place for it")
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,6 @@ along, everything else stands alone. What this protocol cannot say makes a group
 
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from ...hub.ledger import Ledger, unknown_extras
@@ -15,7 +14,7 @@ from ...hub.response import Finish
 from ..base import Answer
 from .hosted import ID_PREFIX, drop_hosted, encode_foreign_call, own_item
 from .items import encode_call, encode_message, encode_reasoning, message_id
-from .wire import PROTOCOL, REALM, decode_json, worded
+from .wire import PROTOCOL, REALM, worded
 
 GroupKind = Literal["message", "reasoning", "call", "hosted", "image", "whole", "none"]
 
@@ -76,7 +75,7 @@ def new_group(part: Part, answer: Answer) -> Group:
         case ToolCall():
             if own_item(part) is not None:
                 return Group("hosted", "", [part])
-            return Group("hosted", answer.new_id(ID_PREFIX[part.name]), [part]) if part.name in ID_PREFIX else Group("none", "", [part])
+            return Group("hosted" if part.name in ID_PREFIX else "none", "", [part])
         case ToolResult() | Native():
             return Group("whole" if own_item(part) is not None else "none", "", [part])
         case Media(kind="image", source=Inline()):
@@ -132,18 +131,9 @@ def _encode_hosted(call: ToolCall, group: Group, ledger: Ledger) -> dict[str, An
         return None
     if result is not None:
         unknown_extras(result.extras, PROTOCOL, result.at, ledger)
-        if call.name not in ("code_execution", "bash", "mcp") or any(not isinstance(part, Text) for part in result.parts):
-            ledger.drop(result.at, f"{call.name}_result", "tools")
-    return encode_foreign_call(call, result, group.id, _arguments(call))
-
-
-def _arguments(call: ToolCall) -> dict[str, Any]:
-    """The call's arguments as an object; {} for what is none."""
-    try:
-        value = decode_json(call.arguments)
-    except msgspec.DecodeError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    for token in call.tokens:
+        ledger.drop(call.at, token.kind, "state")
+    return encode_foreign_call(call, result, ledger)
 
 
 def _drop(part: Part, ledger: Ledger) -> None:

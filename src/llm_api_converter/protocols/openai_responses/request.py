@@ -12,7 +12,7 @@ from typing import Any
 from ...hub.errors import invalid
 from ...hub.facts import Facts
 from ...hub.ledger import Ledger, unknown_extras
-from ...hub.request import OutputFormat, ReasoningAsk, Request, Sampling
+from ...hub.request import OutputFormat, ProviderTool, ReasoningAsk, Request, Sampling
 from ..base import Wire
 from ..fields import Fields
 from .history import ToolItem, decode_input, encode_input
@@ -20,6 +20,7 @@ from .tools import decode_tool_choice, decode_tools, encode_tool_choice, encode_
 from .wire import PROTOCOL, WORDING, encode_tier, extras_of, put_own, worded
 
 ENCRYPTED = "reasoning.encrypted_content"
+SOURCES = "web_search_call.action.sources"
 PATHS: Mapping[str, str] = {
     "messages": "input",
     "max_tokens": "max_output_tokens",
@@ -163,11 +164,13 @@ def _decode_user(f: Fields, words: dict[str, Any]) -> tuple[str | None, Mapping[
 
 
 def _decode_include(f: Fields, words: dict[str, Any]) -> None:
-    """Encrypted reasoning is always given to clients of a gateway that seals it, so that asking for it is no loss."""
+    """Encrypted reasoning is always given to clients of a gateway that seals it, and the sources of a search wherever they are known, so
+    that asking for them is no loss.
+    """
     include = f.array("include")
     if include is None:
         return
-    if include in ([ENCRYPTED], []):
+    if all(wanted in (ENCRYPTED, SOURCES) for wanted in include):
         words["include"] = include
     else:
         f.keep("include", include)
@@ -314,10 +317,18 @@ def _encode_format(form: OutputFormat) -> dict[str, Any]:
 
 
 def _encode_include(request: Request, facts: Facts, body: dict[str, Any]) -> None:
-    """A client of another protocol gets encrypted reasoning without asking, or it could not be sent back."""
+    """A client of another protocol gets encrypted reasoning without asking, or it could not be sent back; so it does the sources of a
+    search, which its own protocol shows.
+    """
     words = request.extras.get(WORDING) if request.extras else None
     if words is not None:
         if "include" in words:
             body["include"] = words["include"]
-    elif facts.realm and facts.reasoning_input != "none" and (request.reasoning is None or request.reasoning.mode != "off"):
-        body["include"] = [ENCRYPTED]
+        return
+    wanted: list[str] = []
+    if facts.realm and facts.reasoning_input != "none" and (request.reasoning is None or request.reasoning.mode != "off"):
+        wanted.append(ENCRYPTED)
+    if any(isinstance(tool, ProviderTool) and tool.kind == "web_search" and tool.protocol == PROTOCOL for tool in request.tools):
+        wanted.append(SOURCES)
+    if wanted:
+        body["include"] = wanted
