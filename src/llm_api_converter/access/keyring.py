@@ -15,6 +15,7 @@ import structlog
 from cachetools import LRUCache
 
 from ..hub.errors import ApiError
+from ..observe.tasks import background
 from ..store.base import Keys, StoreError
 from ..store.records import KeyRecord
 from .principal import Principal, principal_of
@@ -91,7 +92,7 @@ class KeyRing:
 
     def start(self) -> None:
         """Watch for changes from now on."""
-        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._watching = background(self._watch())
 
     async def stop(self) -> None:
         """Watch no more."""

@@ -22,6 +22,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     record: KeyRecord | None = None
     models: tuple[tuple[str, ...], ...] = ()
     networks: tuple[Network, ...] = ()
+    is_master: bool = False
 
     @property
     def key_id(self) -> str | None:
@@ -35,7 +36,7 @@ class Principal(Struct, frozen=True, kw_only=True):
 
 
 ANYONE = Principal(name="anyone", scope="anyone")
-MASTER = Principal(name="master", scope="master")
+MASTER = Principal(name="master", scope="master", is_master=True)
 
 
 def principal_of(record: KeyRecord, team_models: tuple[str, ...] | None) -> Principal:

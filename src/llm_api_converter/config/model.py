@@ -18,12 +18,14 @@ from .team import (
     AuditConfig,
     AuthConfig,
     ContinuationsConfig,
+    PriceConfig,
     RateLimitConfig,
     RatesConfig,
     RedisConfig,
     ResponsesConfig,
     StoreConfig,
     TeamConfig,
+    TracingConfig,
     UsageConfig,
 )
 
@@ -210,7 +212,9 @@ class Config(Section):
     responses: ResponsesConfig = ResponsesConfig()
     continuations: ContinuationsConfig = ContinuationsConfig()
     usage: UsageConfig = UsageConfig()
+    prices: tuple[PriceConfig, ...] = ()
     audit: AuditConfig = AuditConfig()
+    tracing: TracingConfig = TracingConfig()
     cache: CacheConfig = CacheConfig()
     seal: SealConfig = SealConfig()
     features: FeaturesConfig = FeaturesConfig()
@@ -238,6 +242,12 @@ class Config(Section):
     def sources(self) -> Mapping[str, str]:
         """Dotted setting -> where its value comes from. What is not listed is a default."""
         return self._sources
+
+    @property
+    def store_url(self) -> str:
+        """Where the store is; the usual file stands in `data_dir`."""
+        url = self.store.url.get_secret_value()
+        return f"sqlite:///{self.data_dir}/gateway.db" if url == StoreConfig().url.get_secret_value() else url
 
     @property
     def json_logs(self) -> bool:

@@ -131,3 +131,22 @@ class ResponsesConfig(Section):
 
     keep: bool = False
     ttl_s: Int = Field(default=86400, ge=1)
+
+
+class PriceConfig(Section):
+    """Own prices, in US dollars for a million tokens. `provider` and `model` are names or patterns; the first entry that matches counts."""
+
+    provider: str = "*"
+    model: str = Field(min_length=1)
+    input: Usd
+    output: Usd
+    cache_read: Usd | None = None
+    cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
+
+
+class TracingConfig(Section):
+    """OpenTelemetry traces; where they go is said by the standard `OTEL_...` variables. `propagate`: upstreams get a `traceparent`."""
+
+    enabled: bool = False
+    propagate: bool = False

@@ -24,6 +24,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
+from ..observe.tasks import background
 from .base import Decision, Denied, Grant, Log, Rule
 from .bucket import EPSILON, level_at, price, wait_s
 
@@ -77,7 +78,7 @@ class HostLimiter:
         self._file = os.open(self._folder / "limits", os.O_RDWR | os.O_CREAT, 0o600)
         self._map = self._mapped()
         self._worker, self._own = self._claim()
-        self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
+        self._sweeping = background(self._sweep())
 
     async def close(self) -> None:
         if self._sweeping is None:

@@ -17,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from ..observe.tasks import background
 from .base import Away, Decision, Denied, Grant, Log, Rule, cost_of
 from .bucket import price
 
@@ -103,7 +104,7 @@ class RedisLimiter:
             self._sha = await self._redis.script_load(SCRIPT)
         except (RedisError, OSError, TimeoutError) as error:
             self._gone(error)
-        self._tending = asyncio.get_running_loop().create_task(self._tend())
+        self._tending = background(self._tend())
 
     async def close(self) -> None:
         for task in (self._tending, self._back):
@@ -191,7 +192,7 @@ class RedisLimiter:
             self._is_away = True
             how = "everyone comes in" if self._open_when_away else "nobody comes in"
             log.error("rate limits away", error=type(error).__name__, meanwhile=how)
-            self._back = asyncio.get_running_loop().create_task(self._come_back())
+            self._back = background(self._come_back())
 
     async def _come_back(self) -> None:
         while True:

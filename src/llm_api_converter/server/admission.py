@@ -1,9 +1,28 @@
-"""Who may come in: the caller of a request, what its key allows. Every answer a person may get here says what to do about it."""
+"""Who may come in: the caller of a request, what its key allows, its budget and its limits. Every answer a person may get here says what
+to do about it.
+"""
+
+import inspect
+from datetime import UTC, datetime
+from time import time
+
+import structlog
 
 from ..access.credentials import client_address
 from ..access.principal import Principal, check_address, check_model, check_protocol
+from ..hub.errors import ApiError
+from ..limits.base import Away, Denied, Grant, Rule, left
+from ..limits.headers import limit_headers, retry_after
+from ..limits.host import LockBusy
 from ..providers.target import Route
+from ..usage.budgets import Standing
 from .exchange import Exchange
+from .services import Services
+
+log = structlog.get_logger("gateway")
+
+AWAY_S = 2.0
+CHARACTERS_A_TOKEN = 4
 
 
 async def identify(x: Exchange) -> None:
@@ -24,3 +43,103 @@ def resolve(x: Exchange) -> Route:
     if x.who.models:
         check_model(x.who, x.model, route.name)
     return route
+
+
+async def admit(x: Exchange) -> None:
+    """Let a call in that will use tokens. Raises `ApiError`: quota_exhausted for a spent budget, rate_limited, or overloaded where limits
+    cannot be asked for and the settings let nobody in then.
+    """
+    services = x.runtime.services
+    if services is None or x.route is None:
+        return
+    bounds = services.allowances.bounds(x.who)
+    if bounds:
+        standing = await services.budgets.check(bounds)
+        if standing is not None:
+            if standing.state == "spent":
+                services.metrics.budget_refused(standing.bound.scope, standing.period)
+                raise _spent(standing)
+            x.budget_warning = f"{standing.bound.scope} {standing.period} {standing.share:.0%}"
+    rules = services.allowances.rules(x.who, x.route.name)
+    if rules:
+        await _reserve(x, services, rules)
+
+
+async def _reserve(x: Exchange, services: Services, rules: tuple[Rule, ...]) -> None:
+    """The tokens of a request are guessed by its length until the upstream says."""
+    try:
+        answer = services.limiter.reserve(rules, float(len(x.body) // CHARACTERS_A_TOKEN + 1))
+        decided: Grant | Denied = await answer if inspect.isawaitable(answer) else answer
+    except Away as error:
+        services.metrics.limiter_failed(let_in=False)
+        raise ApiError("overloaded", f"{error}; try again in a moment", status=503, retry_after_s=AWAY_S) from error
+    except LockBusy as error:
+        services.metrics.limiter_failed(let_in=True)
+        log.warning("limits not asked for", request_id=x.request_id, error=str(error))
+        return
+    x.allowed = decided
+    if isinstance(decided, Denied):
+        services.metrics.rate_limited(decided.rule.scope, decided.rule.dimension)
+        raise _limited(decided)
+    if not decided.rules:
+        services.metrics.limiter_failed(let_in=True)
+
+
+_UNITS = {"requests": "requests", "tokens": "tokens", "concurrent": "requests at the same time"}
+
+
+def _limited(denied: Denied) -> ApiError:
+    rule, wait_s = denied.rule, retry_after(denied.retry_after_s)
+    if rule.is_slots:
+        how = f"may run {rule.burst:g} {_UNITS[rule.dimension]}, and does"
+    else:
+        how = f"may use {rule.rate_per_s * 60:.4g} {_UNITS[rule.dimension]} a minute, {rule.burst:g} at once, and has"
+    return ApiError(
+        "rate_limited", f"{rule.what} {how}; try again in {wait_s:g} s", status=429, code="rate_limit_exceeded", retry_after_s=wait_s
+    )
+
+
+def _spent(standing: Standing) -> ApiError:
+    when = "It does not begin anew: ask for a larger one"
+    if standing.resets_s is not None:
+        when = f"It begins anew at {datetime.fromtimestamp(standing.resets_s, UTC):%Y-%m-%d %H:%M} UTC"
+    period = {"day": "today's budget", "month": "this month's budget", "total": "its budget"}[standing.period]
+    return ApiError(
+        "quota_exhausted",
+        f"{standing.bound.what} has spent {period}: {_usd(standing.spent)} of {_usd(standing.limit)} US dollars. {when}. Trying again "
+        "before that will not help",
+        code="insufficient_quota",
+    )
+
+
+def _usd(amount: object) -> str:
+    return f"{amount:.2f}"
+
+
+def allowance_headers(x: Exchange) -> list[tuple[bytes, bytes]]:
+    """What the caller has left, in its protocol's own headers, and a warning for a budget that is nearly spent."""
+    headers: list[tuple[bytes, bytes]] = []
+    if x.allowed is not None and x.allowed.rules:
+        headers += limit_headers(x.codec.name, left(x.allowed), time())
+    if x.budget_warning:
+        headers.append((b"x-budget-warning", x.budget_warning.encode("latin-1", "replace")))
+    return headers
+
+
+async def release(x: Exchange) -> None:
+    """Settle what was reserved with what was used, and free what was held. Always called, whatever came of the request."""
+    granted = x.allowed
+    if not isinstance(granted, Grant) or not granted.rules:
+        return
+    assert x.runtime.services is not None
+    usage = x.usage
+    if usage is not None:
+        used: float | None = float(usage.input_total + usage.output_total)
+    else:  # what failed has used nothing; where the upstream counts nothing, the guess stands
+        used = 0.0 if x.error is not None else None
+    try:
+        settled = x.runtime.services.limiter.settle(granted, used)
+        if settled is not None:
+            await settled
+    except LockBusy as error:
+        log.warning("limits not settled", request_id=x.request_id, error=str(error))

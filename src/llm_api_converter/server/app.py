@@ -12,6 +12,7 @@ from time import monotonic
 import msgspec
 import structlog
 from msgspec import structs
+from starlette.types import ASGIApp
 
 from ..config import Config
 from ..hub.errors import ApiError
@@ -20,7 +21,8 @@ from ..observe.metrics import Metrics
 from ..protocols import codec
 from ..protocols.base import WireError
 from ..upstream.client import Client
-from .admission import identify
+from .admin.app import build as build_admin
+from .admission import allowance_headers, identify, release
 from .compact import compact
 from .count import count
 from .embed import embed
@@ -34,6 +36,7 @@ from .routes import ASKER, match
 from .runtime import Runtime
 from .services import Services
 from .stored import stored
+from .transcript import Transcript
 from .websocket import Socket, refuse
 
 log = structlog.get_logger("gateway")
@@ -42,13 +45,17 @@ log = structlog.get_logger("gateway")
 class Gateway:
     """The ASGI application."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, admin: ASGIApp | None = None) -> None:
         self.runtime = runtime
+        self.admin = admin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection: a request, a WebSocket, or the lifespan of the worker."""
         if scope["type"] == "http":
-            await self._request(scope, receive, send)
+            if self.admin is not None and scope["path"].startswith(ADMIN):
+                await self.admin(scope, receive, send)
+            else:
+                await self._request(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
@@ -62,7 +69,7 @@ class Gateway:
         if found.operation in ("models", "model"):
             found = next((structs.replace(found, protocol=name) for key, name in ASKER if key in headers), found)
         answers = codec(found.protocol, found.envelope)
-        x = Exchange(runtime, found, answers, headers, scope["query_string"], Responder(send), started_s, _peer(scope))
+        x = Exchange(runtime, found, answers, headers, scope["query_string"], runtime.responder(send), started_s, _peer(scope))
         if runtime.tracing is not None and found.operation in _RECORDED:
             x.trace = runtime.tracing.begin(
                 x.request_id, scope["method"], scope["path"], headers,
@@ -84,6 +91,8 @@ class Gateway:
             runtime.metrics.enter(-1)
             if found.operation in _RECORDED:
                 record(x, monotonic())
+            if x.allowed is not None:
+                await release(x)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Turns over a WebSocket where the path has such a form; who may not come in is told so before it opens."""
@@ -172,6 +181,7 @@ class Gateway:
                 return
 
 
+ADMIN = "/admin"
 WITH_SOCKETS = frozenset({"openai_responses"})
 """Protocols that also run over a WebSocket."""
 _RECORDED = frozenset({"generate", "count", "compact", "stored", "embed", "models", "model", "capabilities", "explain", "unknown"})
@@ -183,10 +193,19 @@ def _peer(scope: Scope) -> str | None:
 
 
 def build(
-    config: Config, *, master_key: str, seal_keys: tuple[SealKey, ...], metrics: Metrics | None = None, services: Services | None = None
-) -> Gateway:
-    """The application for these settings; without `services` it knows no keys but the master key, and neither limits nor records."""
-    return Gateway(Runtime(config, master_key=master_key, seal_keys=seal_keys, metrics=metrics or Metrics(), services=services))
+    config: Config, *, master_key: str, seal_keys: tuple[SealKey, ...], metrics: Metrics | None = None, services: Services | None = None,
+    admin_key: str = "",
+) -> Gateway:  # fmt: skip
+    """The application for these settings; without `services` it knows no keys but the master key, and neither limits, records nor the
+    admin API.
+    """
+    runtime = Runtime(config, master_key=master_key, seal_keys=seal_keys, metrics=metrics or Metrics(), services=services)
+    if runtime.prints_prompts:
+        runtime.responder = Transcript
+    if services is None or not config.admin.enabled or not admin_key:
+        return Gateway(runtime)
+    runtime.redactor.learn(admin_key)
+    return Gateway(runtime, build_admin(config, services, admin_key))
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
@@ -220,6 +239,7 @@ async def _tell(x: Exchange, error: ApiError, *, status: int | None = None) -> N
         wire = x.codec.encode_error(error, x.request_id)
     headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in wire.headers.items()]
     headers.append((b"x-request-id", x.request_id.encode()))
+    headers.extend(allowance_headers(x))
     if x.target is not None:
         headers.append((b"x-upstream-provider", x.target.provider.encode("latin-1", "replace")))
     await x.responder.whole(status or wire.status, headers, wire.body)

@@ -15,7 +15,7 @@ from ..protocols.relay import parse, with_model
 from ..providers.auth import auth_headers
 from ..providers.target import Target
 from . import summary
-from .admission import identify, resolve
+from .admission import admit, identify, resolve
 from .exchange import Exchange
 from .http import Departure, Receive, read_body
 from .pipeline import plain_answer, read_call
@@ -33,6 +33,7 @@ async def compact(x: Exchange, receive: Receive) -> None:
     async with Departure(receive):
         head = read_call(x)
         route = resolve(x)
+        await admit(x)
         target = next((t for t in route.targets if t.protocol == x.codec.name), None)
         if target is None:
             await _summed_up(x)

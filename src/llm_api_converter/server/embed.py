@@ -11,7 +11,7 @@ from ..protocols import codec
 from ..protocols.base import Answer
 from ..protocols.relay import parse, with_model
 from ..providers.auth import auth_headers
-from .admission import identify, resolve
+from .admission import admit, identify, resolve
 from .answers import Seen
 from .exchange import Exchange, new_id
 from .http import Departure, Receive, read_body
@@ -35,6 +35,7 @@ async def _answer(x: Exchange) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     asked = decode(parse(x.body), model=x.match.argument or None)
     x.model = x.match.argument or asked.model
     route = resolve(x)
+    await admit(x)
     target = x.target = route.targets[0]
     up = codec(target.protocol)
     if up.encode_embed_request is None or up.decode_embed_response is None:

@@ -11,6 +11,7 @@ from ..hub.errors import ApiError
 from ..hub.ledger import Ledger, LossClass, Policy
 from ..hub.request import Request
 from ..hub.response import Usage
+from ..limits.base import Denied, Grant
 from ..observe.traces import Trace
 from ..protocols.base import Codec, StreamForm
 from ..providers.target import Route, Target
@@ -37,9 +38,9 @@ class Exchange:
     """Mutable notes of one request. Times are monotonic, in seconds; 0.0 means "not yet"."""
 
     __slots__ = (
-        "base_ledger", "body", "codec", "decoded", "error", "form", "headers", "ledger", "match", "mode", "model", "parsed",
-        "peer", "query", "recalled", "refusal", "request_id", "responder", "route", "runtime", "seen", "sent_s", "started_s",
-        "stream", "target", "trace", "tries", "who",
+        "allowed", "base_ledger", "body", "budget_warning", "codec", "decoded", "error", "form", "headers", "ledger", "match",
+        "mode", "model", "parsed", "peer", "query", "recalled", "refusal", "request_id", "responder", "route", "runtime", "seen",
+        "sent_s", "started_s", "stream", "target", "trace", "tries", "who",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +58,8 @@ class Exchange:
         self.started_s = started_s
         self.request_id = _request_id(headers.get(b"x-request-id"))
         self.who = NOBODY
+        self.allowed: Grant | Denied | None = None
+        self.budget_warning = ""
         self.peer = peer
         self.body = b""
         self.model = ""

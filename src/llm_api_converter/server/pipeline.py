@@ -22,7 +22,7 @@ from ..protocols.relay import Head, first_model, head_of, parse, read_head
 from ..providers.target import Target
 from ..upstream.client import UpstreamAnswer
 from . import summary
-from .admission import identify, resolve
+from .admission import admit, allowance_headers, identify, resolve
 from .answers import ping_of
 from .continuations import calls_without_reasoning, put_back
 from .exchange import Exchange, Refusal
@@ -47,6 +47,7 @@ async def generate(x: Exchange, receive: Receive) -> None:
             x.body = summary.write_out(x.runtime.sealer, await x.runtime.kept.write_out(x.who.scope, x.body))
         head = read_call(x)
         resolve(x)
+        await admit(x)
         await _recall(x)
         if x.match.envelope and not holds_messages(x.body):
             await relay_native(x)
@@ -367,8 +368,8 @@ def _answer_headers(x: Exchange, call: Call, answer: UpstreamAnswer) -> list[tup
     ]
     if x.mode != "translated":
         headers.extend((k.encode(), v.encode("latin-1")) for k, v in passing(DOWN[x.codec.around], answer.headers).items())
+    headers.extend(allowance_headers(x))
     if call.ledger.losses:
-        assert x.route is not None
         report = report_header(compact(call.ledger.reported(x.on_loss)))
         if report:
             headers.append((b"x-conversion-report", report))

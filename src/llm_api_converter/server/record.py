@@ -1,13 +1,19 @@
 """What stays of a finished exchange: its metrics and its log line."""
 
 from collections.abc import Iterator
+from time import time
 
 from ..hub.events import Aside
 from ..observe.metrics import Metrics
 from ..observe.traces import Ended
+from ..usage.account import CLIENT_GONE, Finished
+from ..usage.prices import Called
 from .answers import Seen
-from .exchange import Exchange
+from .exchange import Exchange, new_id
+from .transcript import print_prompts
 
+ACCOUNTED = frozenset({"generate", "embed", "compact"})
+"""Operations that have a usage record."""
 CLIENT_GONE_STATUS = 499
 """For log and metrics only: the client left before its answer was complete."""
 
@@ -24,6 +30,11 @@ def record(x: Exchange, now_s: float) -> None:
     if x.sent_s:
         fields["overhead_ms"] = _ms(x.sent_s - x.started_s)
     x.runtime.access_log(fields)
+    services = x.runtime.services
+    if services is not None and services.spool is not None and x.match.operation in ACCOUNTED:
+        services.spool.add(_finished(x, status, now_s))
+    if x.runtime.prints_prompts and x.body:
+        print_prompts(x)
     if x.trace is not None:
         x.trace.end(_ended(x, status))
 
@@ -35,6 +46,20 @@ def _ended(x: Exchange, status: int) -> Ended:
         tries=x.tries, losses=len(x.ledger.losses) if x.ledger is not None else 0, request=x.decoded, usage=seen.usage, finish=seen.finish,
         answer_id=seen.answer_id, answer_model=seen.model, first_s=x.responder.first_s,
     )
+
+
+def _finished(x: Exchange, status: int, now_s: float) -> Finished:
+    record, target = x.who.record, x.target
+    error = None if x.error is None else CLIENT_GONE if status == CLIENT_GONE_STATUS else x.error.kind
+    return Finished(
+        id=new_id("use_"), at_s=time() - (now_s - x.started_s), request_id=x.request_id, operation=x.match.operation,
+        protocol=x.codec.name, model=x.model, status=status, key_id=None if record is None else record.id, key_name=x.who.name,
+        owner=None if record is None else record.owner, team=x.who.team, route=None if x.route is None else x.route.name,
+        called=None if target is None or not x.tries else Called(target.provider, target.type, target.base_url, target.model),
+        upstream_protocol=None if target is None else target.protocol, stream=x.stream, error=error, tries=x.tries, usage=x.usage,
+        latency_s=now_s - x.started_s, first_s=x.responder.first_s - x.started_s if x.responder.first_s else None,
+        losses=() if x.ledger is None else tuple(f"{loss.action} {loss.path}" for loss in x.ledger.losses),
+    )  # fmt: skip
 
 
 def _ms(seconds: float) -> float:

@@ -10,21 +10,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from ..config import Config, ConfigError
+from ..limits.base import Decision, Log
 from ..observe import slots
 from ..observe.logs import AccessLog, LineWriter, configure
 from ..observe.metrics import Metrics
-from ..secrets_on_disk import ensure_master_key, ensure_seal_keys
+from ..secrets_on_disk import ensure_admin_key, ensure_master_key, ensure_seal_keys
+from ..store.base import StoreError
+from ..store.open import open_store
 from .app import Gateway, build
 from .cork import CorkedProtocol
+from .services import Services
 
 # How a worker process of several finds its settings: the file, the flags and the folder of the metrics, made by the parent.
 _CONFIG_FILE = "LLM_API_CONVERTER_CONFIG"
 _FLAGS = "LLM_API_CONVERTER_FLAGS"
 _METRICS_DIR = "LLM_API_CONVERTER_METRICS_DIR"
+_DECISIONS = "LLM_API_CONVERTER_DECISIONS"
 GRACE_S = 20
 BACKLOG = 2048
 ACCEPTS_A_TURN = 16
@@ -35,6 +41,10 @@ def serve(config: Config, config_path: Path | None = None) -> None:
     """Serve until stopped. `config_path` is the file the settings came from, for worker processes. Raises ConfigError."""
     _, key_file = ensure_master_key(config)
     ensure_seal_keys(config)
+    try:
+        open_store(config.store_url, config.store.tables)
+    except StoreError as error:
+        raise ConfigError((str(error),)) from error
     sockets = _listen(config.server.host, config.server.port)
     _banner(config, key_file)
     if config.server.workers == 1:
@@ -90,11 +100,30 @@ def worker() -> Gateway:
 
 def _gateway(config: Config, metrics: Metrics) -> tuple[Gateway, LineWriter]:
     key, _ = ensure_master_key(config)
-    gateway = build(config, master_key=key, seal_keys=ensure_seal_keys(config), metrics=metrics)
-    writer = configure(config.logging.level, development=not config.json_logs, redactor=gateway.runtime.redactor)
+    admin_key = ensure_admin_key(config)[0] if config.admin.enabled else ""
+    services = Services(config, open_store(config.store_url, config.store.tables), metrics, _decisions())
+    gateway = build(
+        config, master_key=key, seal_keys=ensure_seal_keys(config), metrics=metrics, services=services, admin_key=admin_key
+    )
+    writer = configure(
+        config.logging.level, development=not config.json_logs, redactor=gateway.runtime.redactor, on_drop=metrics.log_dropped
+    )
     gateway.runtime.access_log = AccessLog(writer, level=config.logging.level, json=config.json_logs)
     _settle_heap()
     return gateway, writer
+
+
+def _decisions() -> Log | None:
+    """Where every decision of the limits is written, for a proof that they are right: a file named by a variable, else nowhere."""
+    path = os.environ.get(_DECISIONS)
+    if not path:
+        return None
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(decision: Decision) -> None:
+        os.write(file, msgspec.json.encode(decision) + b"\n")
+
+    return write
 
 
 def _settle_heap() -> None:
@@ -119,8 +148,16 @@ def _banner(config: Config, key_file: Path | None) -> None:
         f"LLM API Converter listens on {base}",
         f"  providers   {', '.join(config.providers)}",
         f"  API key     {said}",
+        *_admin_lines(config, base),
         f"  Claude Code ANTHROPIC_BASE_URL={base} ANTHROPIC_API_KEY={key} claude",
         f"  OpenAI SDK  OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY={key}",
         *(f"  note        {note}" for note in config.notes),
     ]
     print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _admin_lines(config: Config, base: str) -> list[str]:
+    if not config.admin.enabled:
+        return []
+    file = ensure_admin_key(config)[1]
+    return [f"  admin API   {base}/admin/api/openapi.json, key " + (f"in {file}" if file is not None else "of the settings")]

@@ -161,7 +161,7 @@ def _with_keys(config: Config, do: Callable[[KeyManager], Awaitable[Made]]) -> M
 
 def _with_store(config: Config, do: Callable[[Store], Awaitable[T]]) -> T:
     async def run() -> T:
-        store = open_store(config.store.url.get_secret_value(), config.store.tables)
+        store = open_store(config.store_url, config.store.tables)
         try:
             await store.open()
             return await do(store)

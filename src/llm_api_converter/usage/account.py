@@ -1,21 +1,38 @@
 """From a finished call to its record. Pure, and done off the hot path: a request leaves a `Finished`, nothing more."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from ..hub.response import Usage
 from ..store.records import UsageRow
-from .prices import UNKNOWN, Called, Prices
+from .prices import Called, Cost, Prices
 
 MAX_RAW = 4096
 MAX_LOSSES = 50
+MAX_TEXT = 200
+MAX_COUNT = 2**53
+"""No upstream counts so many tokens: a larger number is damage, and would not fit every store."""
 CLIENT_GONE = "client_gone"
+
+_COUNTS = ("input_total", "output_total", "cache_read", "cache_write", "reasoning")
+
+
+class Spent(Struct, frozen=True):
+    """One upstream call of a request, and what the upstream said it used."""
+
+    called: Called
+    usage: Usage
+    tier: str | None = None
 
 
 class Finished(Struct, kw_only=True):
-    """A call that is over. `at_s` is Unix time; `usage` is what the upstream said until the end, None where it said nothing."""
+    """A call that is over. `at_s` is Unix time; `usage` is what the upstream said until the end, None where it said nothing.
+
+    `earlier` are tries before the last that had reported usage: they count too. `tier` is the service tier the answer was given.
+    """
 
     id: str
     at_s: float
@@ -35,6 +52,8 @@ class Finished(Struct, kw_only=True):
     error: str | None = None
     tries: int = 0
     usage: Usage | None = None
+    tier: str | None = None
+    earlier: tuple[Spent, ...] = ()
     latency_s: float = 0.0
     first_s: float | None = None
     losses: tuple[str, ...] = ()
@@ -42,30 +61,53 @@ class Finished(Struct, kw_only=True):
 
 def row_of(call: Finished, prices: Prices) -> UsageRow:
     """The record. A call that a client left keeps what the upstream had said by then; nothing is made up."""
-    usage = call.usage
-    cost = UNKNOWN
-    if usage is not None and call.called is not None:
-        cost = prices.cost(call.called, usage, call.at_s)
+    spent = list(call.earlier)
+    if call.usage is not None and call.called is not None:
+        spent.append(Spent(call.called, call.usage, call.tier))
+    cost = _together([prices.cost(each.called, each.usage, call.at_s, each.tier) for each in spent])
+    counts = {name: _sum([getattr(each.usage, name) for each in spent]) for name in _COUNTS}
     return UsageRow(
-        id=call.id, at_s=call.at_s, request_id=call.request_id, operation=call.operation, protocol=call.protocol, model=call.model,
-        status=call.status, key_id=call.key_id, key_name=call.key_name, owner=call.owner, team=call.team, route=call.route,
-        provider=call.called.provider if call.called else None, upstream_model=call.called.model if call.called else None,
-        upstream_protocol=call.upstream_protocol, stream=call.stream, error=call.error, tries=call.tries,
-        input_total=usage.input_total if usage else None, output_total=usage.output_total if usage else None,
-        cache_read=usage.cache_read if usage else None, cache_write=usage.cache_write if usage else None,
-        reasoning=usage.reasoning if usage else None, raw=_raw(usage), cost_usd=cost.usd, price=cost.price, latency_s=call.latency_s,
-        first_s=call.first_s, losses=call.losses[:MAX_LOSSES],
+        id=_text(call.id), at_s=call.at_s, request_id=_text(call.request_id), operation=call.operation, protocol=call.protocol,
+        model=_text(call.model), status=call.status, key_id=call.key_id, key_name=_maybe(call.key_name), owner=_maybe(call.owner),
+        team=_maybe(call.team), route=_maybe(call.route), provider=_maybe(call.called.provider if call.called else None),
+        upstream_model=_maybe(call.called.model if call.called else None), upstream_protocol=call.upstream_protocol, stream=call.stream,
+        error=call.error, tries=call.tries, **counts, raw=_raw([each.usage for each in spent]), cost_usd=cost.usd, price=cost.price,
+        latency_s=call.latency_s, first_s=call.first_s, losses=tuple(map(_text, call.losses[:MAX_LOSSES])),
     )  # fmt: skip
 
 
-def _raw(usage: Usage | None) -> str | None:
-    """The upstream's own object, with its protocol; too large a one is left out."""
-    if usage is None or usage.raw is None:
+def _together(costs: list[Cost]) -> Cost:
+    """Of all tries; where one's price is not known, that of all is not."""
+    if len(costs) == 1:
+        return costs[0]
+    amounts = [cost.usd for cost in costs if cost.usd is not None]
+    if not costs or len(amounts) < len(costs):
+        return Cost()
+    return Cost(sum(amounts, Decimal(0)), " + ".join(dict.fromkeys(cost.price for cost in costs if cost.price)))
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    """None where none was said; damage is not counted."""
+    known = [count for count in counts if count is not None and 0 <= count <= MAX_COUNT]
+    return sum(known) if known else None
+
+
+def _raw(usages: list[Usage]) -> str | None:
+    """The upstream's own objects, each with its protocol: one, or a list where several tries reported. Too large ones are left out."""
+    said = [{"protocol": usage.protocol, "usage": usage.raw} for usage in usages if usage.raw is not None]
+    if not said:
         return None
-    text = msgspec.json.encode({"protocol": usage.protocol, "usage": usage.raw}, enc_hook=str).decode()
+    written: Any = said[0] if len(said) == 1 else said
+    text = msgspec.json.encode(written, enc_hook=str).decode()
     return text if len(text) <= MAX_RAW else None
 
 
-def money(row: UsageRow) -> Decimal:
-    """What counts against budgets: an unknown price counts nothing."""
-    return row.cost_usd or Decimal(0)
+def _text(value: str) -> str:
+    """What clients name, as every store takes it: without NUL and lone surrogates, not too long."""
+    if value.isascii() and value.isprintable() and len(value) <= MAX_TEXT:
+        return value
+    return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAX_TEXT]
+
+
+def _maybe(value: str | None) -> str | None:
+    return None if value is None else _text(value)

@@ -15,6 +15,7 @@ from typing import Literal
 import structlog
 from msgspec import Struct
 
+from ..observe.tasks import background
 from ..store.base import StoreError, UsageLog
 from ..store.records import Budget, Period, UsageRow
 
@@ -110,7 +111,7 @@ class Budgets:
 
     def start(self) -> None:
         """Keep up with the store from now on."""
-        self._task = asyncio.get_running_loop().create_task(self._refreshing())
+        self._task = background(self._refreshing())
 
     async def stop(self) -> None:
         """No longer."""

@@ -1,27 +1,29 @@
-"""What a call costs, in exact decimals: the settings' own prices first, then those published in the package genai-prices.
+"""What a call costs, in exact decimals: the settings' own prices first, then those vendors publish (`providers.published`).
 
 A price that is not known is None, never zero. Counts are those of `hub.response.Usage`: totals with their parts, so that cached tokens are
-paid once, at their own price. Looked up once a model and kept; never called while a request waits.
+paid once, at their own price. Off the hot path: records are made in batches after their calls.
 """
 
-from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any
 
 from msgspec import Struct
 
 from ..hub.response import Usage
-from ..providers.price_names import PRICED_AS
+from ..providers.published import PRICED, Listed, Rates, Steps, listed, published, utc
 
 PICO = Decimal("0.000000000001")
 MILLION = Decimal(1_000_000)
+ZERO = Decimal(0)
+EXACT = Context(prec=64)
+"""Enough digits for any count at any price."""
 KEPT = 4096
 
 
 class Price(Struct, frozen=True, kw_only=True):
-    """One entry of the settings: US dollars for a million tokens. What is not said of caches costs as input does."""
+    """One entry of the settings: US dollars for a million tokens. What is not said of caches costs as other input does."""
 
     provider: str
     model: str
@@ -43,12 +45,16 @@ UNKNOWN = Cost()
 
 
 class Called(Struct, frozen=True):
-    """Who was called: the configured name, the type and address of the provider, and its model."""
+    """Who was called: the configured name, the type and address of the provider, and its model.
+
+    `answered` is what the upstream called its model: deployments and profiles have names of their own.
+    """
 
     provider: str
     type: str
     base_url: str
     model: str
+    answered: str = ""
 
 
 class Prices:
@@ -57,62 +63,70 @@ class Prices:
     def __init__(self, own: Sequence[Price] = ()) -> None:
         self._own = tuple(own)
 
-    def cost(self, called: Called, usage: Usage, at_s: float) -> Cost:
-        """What a call cost. `at_s` (Unix time) is when it was made: published prices change."""
+    def cost(self, called: Called, usage: Usage, at_s: float, tier: str | None = None) -> Cost:
+        """What a call cost. `at_s` (Unix time) is when it was made: published prices change. `tier`: the service tier it was given."""
         for price in self._own:
             if fnmatchcase(called.provider, price.provider) and fnmatchcase(called.model, price.model):
-                return Cost(own_cost(price, usage), f"settings {price.provider}/{price.model}")
-        return _published(called, usage, at_s)
+                return _cost(own_rates(price), usage, f"settings {price.provider}/{price.model}")
+        found = _found(called)
+        if found is None:
+            return UNKNOWN
+        rates = found.model.rates(utc(at_s), said_by(usage, tier))
+        return _cost(rates, usage, f"{found.name} of genai-prices {published().version}")
 
 
-def own_cost(price: Price, usage: Usage) -> Decimal:
-    """What a call costs at a price of the settings."""
-    read, written = usage.cache_read or 0, usage.cache_write or 0
-    long = min(usage.cache_write_1h or 0, written)
-    fresh = max(0, usage.input_total - read - written)
-    write_price = price.input if price.cache_write is None else price.cache_write
-    total = (
-        fresh * price.input + read * (price.input if price.cache_read is None else price.cache_read) + (written - long) * write_price
-        + long * (write_price if price.cache_write_1h is None else price.cache_write_1h) + usage.output_total * price.output
+def said_by(usage: Usage, tier: str | None) -> Mapping[str, str]:
+    """What an answer says of itself that prices may depend on: its service tier, and the words among its counts (`speed`)."""
+    said = {name: value for name, value in (usage.raw or {}).items() if isinstance(value, str)}
+    return said if tier is None else said | {"service_tier": tier}
+
+
+def cost_of(rates: Rates, usage: Usage) -> Decimal | None:
+    """What a call costs, to the picodollar; None where tokens have no price. Parts are never counted twice, nor is more than the total."""
+    total = max(0, usage.input_total)
+    read = min(max(0, usage.cache_read or 0), total)
+    written = min(max(0, usage.cache_write or 0), total - read)
+    written_1h = min(max(0, usage.cache_write_1h or 0), written)
+    write = rates.cache_write or rates.input
+    counted = (
+        (total - read - written, rates.input), (read, rates.cache_read or rates.input), (written - written_1h, write),
+        (written_1h, rates.cache_write_1h or write), (max(0, usage.output_total), rates.output),
     )  # fmt: skip
-    return rounded(total / MILLION)
-
-
-def rounded(amount: Decimal) -> Decimal:
-    """To the picodollar, which is what stores keep."""
-    return amount.quantize(PICO, ROUND_HALF_EVEN)
-
-
-def _published(called: Called, usage: Usage, at_s: float) -> Cost:
-    found = _find(called)
-    if found is None:
-        return UNKNOWN
-    from datetime import UTC, datetime
-
-    from genai_prices import Usage as Counts
-
-    provider, model = found
-    read, written, long = usage.cache_read or 0, usage.cache_write or 0, usage.cache_write_1h or 0
-    counts = Counts(
-        input_tokens=usage.input_total, output_tokens=usage.output_total, cache_read_tokens=read or None,
-        cache_write_tokens=written or None, cache_write_1h_tokens=min(long, written) or None,
-    )  # fmt: skip
-    try:
-        priced = model.calc_price(counts, provider, genai_request_timestamp=datetime.fromtimestamp(at_s, UTC))
-    except (ValueError, LookupError):  # counts it has no price for
-        return UNKNOWN
-    return Cost(rounded(priced.total_price), f"{provider.id}/{model.id} {priced.model_price}")
+    with localcontext(EXACT):
+        amount = ZERO if rates.request is None else rates.request.at(total) * MILLION
+        for count, price in counted:
+            if count and price is None:
+                return None
+            if count and price is not None:
+                amount += count * price.at(total)
+        return (amount / MILLION).quantize(PICO, ROUND_HALF_EVEN)
 
 
 @lru_cache(KEPT)
-def _find(called: Called) -> tuple[Any, Any] | None:
-    """The published provider and model; by the provider's type, else by its address."""
-    from genai_prices.data_snapshot import get_snapshot
+def own_rates(price: Price) -> Rates:
+    """A price of the settings, in the form of published ones."""
+    given = {name: getattr(price, name, None) for name in PRICED}
+    return Rates(**{name: Steps(amount) for name, amount in given.items() if amount is not None})
 
-    snapshot, name = get_snapshot(), PRICED_AS.get(called.type)
-    try:
-        if name is not None:
-            return snapshot.find_provider_model(called.model, None, name, None)
-        return snapshot.find_provider_model(called.model, None, None, called.base_url)
-    except LookupError:
-        return None
+
+def _cost(rates: Rates, usage: Usage, source: str) -> Cost:
+    usd = cost_of(rates, usage)
+    return UNKNOWN if usd is None else Cost(usd, f"{source}: {_written(rates, usage.input_total)}")
+
+
+@lru_cache(KEPT)
+def _written_at(rates: tuple[tuple[str, Decimal], ...]) -> str:
+    return ", ".join(f"{name} {amount:f}" for name, amount in rates)
+
+
+def _written(rates: Rates, input_total: int) -> str:
+    """The amounts that counted, for a person who checks a bill."""
+    return _written_at(tuple((name, steps.at(input_total)) for name in PRICED if (steps := getattr(rates, name)) is not None))
+
+
+def _found(called: Called) -> Listed | None:
+    """By the name it is asked for, else by the name it answers to."""
+    found = listed(called.type, called.base_url, called.model)
+    if found is None and called.answered and called.answered != called.model:
+        found = listed(called.type, called.base_url, called.answered)
+    return found

@@ -20,10 +20,11 @@ from zlib import crc32
 import msgspec
 import structlog
 
+from ..observe.tasks import background
 from ..store.base import StoreError, UsageLog
 from ..store.records import UsageRow
 from .account import Finished, row_of
-from .prices import Prices
+from .prices import Prices, load_prices
 
 log = structlog.get_logger("gateway")
 
@@ -81,8 +82,8 @@ class Spool:
         self._path = self._folder / f"{time_ns()}-{os.getpid()}{SUFFIX}"
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(work()) for work in (self._flushing, self._delivering, self._adopting)]
+        await asyncio.to_thread(load_prices)
+        self._tasks = [background(work()) for work in (self._flushing, self._delivering, self._adopting)]
 
     async def stop(self, wait_s: float = 5.0) -> None:
         """Write what is there, and deliver what can be delivered in time; the rest stays in the file for the next start."""

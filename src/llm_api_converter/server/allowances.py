@@ -1,0 +1,99 @@
+"""What a caller may use: the buckets and budgets its requests count against, from its key's own settings, its team's, the model's, and the
+gateway's. Pure; worked out once for a key and a model and kept.
+"""
+
+from ..access.principal import Principal
+from ..config import BudgetConfig, Config, RatesConfig
+from ..limits.base import Rule
+from ..store.records import Budget, KeyRecord, Limits
+from ..usage.budgets import Bound
+
+KEPT = 20_000
+
+
+class Allowances:
+    """By the settings."""
+
+    def __init__(self, config: Config) -> None:
+        self._on = config.rate_limit.enabled
+        self._per_key = config.rate_limit.per_key()
+        self._overall = config.rate_limit.overall
+        self._teams = config.teams
+        self._models = {model.name: model.rate_limit for model in config.models if _says(model.rate_limit)}
+        self._rules: dict[tuple[str | None, int, str], tuple[Rule, ...]] = {}
+        self._bounds: dict[tuple[str, int], tuple[Bound, ...]] = {}
+
+    def rules(self, who: Principal, route: str) -> tuple[Rule, ...]:
+        """The buckets a request counts against. The master key is exempt; without keys there is nobody to count by."""
+        if not self._on or who.is_master:
+            return ()
+        record = who.record
+        mark = (None if record is None else record.id, 0 if record is None else record.version, route if route in self._models else "")
+        found = self._rules.get(mark)
+        if found is None:
+            if len(self._rules) >= KEPT:
+                self._rules.clear()
+            found = self._rules[mark] = tuple(self._made(record, route))
+        return found
+
+    def _made(self, record: KeyRecord | None, route: str) -> list[Rule]:
+        rules = []
+        if record is not None:
+            rules += _rules(f"key:{record.id}", f"the API key `{record.name}`", merged(self._per_key, record.limits))
+            team = self._teams.get(record.team or "")
+            if team is not None:
+                rules += _rules(f"team:{record.team}", f"the team `{record.team}`", team.rate_limit)
+        if route in self._models:
+            rules += _rules(f"model:{route}", f"the model `{route}`", self._models[route])
+        return rules + _rules("overall", "this gateway", self._overall)
+
+    def bounds(self, who: Principal) -> tuple[Bound, ...]:
+        """The budgets a request counts against."""
+        record = who.record
+        if record is None:
+            return ()
+        mark = (record.id, record.version)
+        found = self._bounds.get(mark)
+        if found is None:
+            if len(self._bounds) >= KEPT:
+                self._bounds.clear()
+            found = self._bounds[mark] = tuple(self._bounded(record))
+        return found
+
+    def _bounded(self, record: KeyRecord) -> list[Bound]:
+        found = []
+        if record.budget is not None:
+            found.append(Bound(f"key:{record.id}", f"the API key `{record.name}`", record.budget))
+        team = self._teams.get(record.team or "")
+        if team is not None and team.budget != BudgetConfig():
+            found.append(Bound(f"team:{record.team}", f"the team `{record.team}`", Budget(**team.budget.model_dump())))
+        return found
+
+
+def merged(default: RatesConfig, own: Limits | None) -> RatesConfig:
+    """A key's own limits over the settings'; 0 is without bound."""
+    if own is None:
+        return default
+    values = default.model_dump()
+    for name in ("requests", "tokens", "concurrent", "window_s", "burst"):
+        value = getattr(own, name)
+        if value is not None:
+            values[name] = None if value == 0 else value
+    if own.requests is not None and own.burst is None and values["requests"] is not None:
+        values["burst"] = min(values["burst"] or values["requests"], values["requests"])
+    return RatesConfig.model_construct(**values)
+
+
+def _rules(scope: str, what: str, rates: RatesConfig) -> list[Rule]:
+    found = []
+    if rates.requests is not None:
+        found.append(Rule(scope, "requests", rates.requests / rates.window_s, float(rates.burst or rates.requests), what))
+    if rates.tokens is not None:
+        found.append(Rule(scope, "tokens", rates.tokens / rates.window_s, float(rates.tokens), what))
+    if rates.concurrent is not None:
+        found.append(Rule(scope, "concurrent", 0.0, float(rates.concurrent), what))
+    return found
+
+
+def _says(rates: RatesConfig) -> bool:
+    return rates.requests is not None or rates.tokens is not None or rates.concurrent is not None
