@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from llm_api_converter.hub.adapt import adapt, strip_state
+from llm_api_converter.hub.adapt.reasoning import BUDGETS
 from llm_api_converter.hub.facts import Facts
 from llm_api_converter.hub.ledger import Ledger
 from llm_api_converter.hub.messages import (
@@ -207,3 +210,13 @@ def test_state_of_another_credential_goes_where_it_is_bound_to_one(bound: bool, 
     assert [(loss.path, loss.feature, loss.loss_class) for loss in ledger.losses] == ([] if kept else [
         ("messages[0].content[0]", "thinking", "state"), ("messages[0].content[1]", "thought_signature", "state"),
     ])  # fmt: skip
+
+
+@given(st.integers(min_value=1, max_value=200_000), st.sampled_from([0, 128, 1024]), st.sampled_from([None, 24576]))
+def test_more_effort_never_becomes_fewer_tokens(max_tokens: int, least: int, most: int | None) -> None:
+    facts = Facts(reasoning_input="budget", reasoning_budget_min=least, reasoning_budget_max=most)
+    asked = [Request(model="m", messages=HELLO, max_tokens=max_tokens, reasoning=ReasoningAsk(effort=word)) for word in BUDGETS]
+    fitted = [adapt(request, facts, Ledger(), "x").request for request in asked]
+    budgets = [request.reasoning.budget_tokens for request in fitted if request.reasoning is not None]
+    assert budgets == sorted(budgets)
+    assert all(budget < (request.max_tokens or 0) for budget, request in zip(budgets, fitted, strict=True) if budget is not None)

@@ -114,25 +114,28 @@ def _with_effort(request: Request, ask: ReasoningAsk, facts: Facts, ledger: Ledg
 
 
 def _with_budget(request: Request, ask: ReasoningAsk, facts: Facts, ledger: Ledger) -> Request:
-    """A number of tokens, inside the target's limits and smaller than `max_tokens`, which is raised where it leaves no room."""
+    """A number of tokens, inside the target's limits and smaller than `max_tokens`, which is raised where it leaves no room.
+
+    The number of a word leaves half of `max_tokens` to the answer, so that more effort never becomes fewer tokens; a client's own number
+    is changed only where it leaves nothing.
+    """
     wanted = ask.budget_tokens or BUDGETS.get(ask.effort or DEFAULT_EFFORT, BUDGETS[DEFAULT_EFFORT])
-    if ask.effort is not None and not ask.budget_tokens:
-        ledger.approximate(request.path("reasoning.effort"), "reasoning_effort", "tuning", f"{ask.effort} is sent as {wanted} tokens")
-    elif ask.effort is not None:
-        ledger.drop(request.path("reasoning.effort"), "reasoning_effort", "tuning", "the target takes a number of tokens only")
     least = max(facts.reasoning_budget_min or 1, 1)
     budget = max(wanted, least)
     if facts.reasoning_budget_max is not None:
         budget = min(budget, facts.reasoning_budget_max)
     limit = request.max_tokens
-    if limit is not None and limit <= budget:
-        if limit // 2 >= least:
-            budget = limit // 2
-        else:
-            raised, budget = _raised(limit, least, facts), least
-            if raised != limit:
-                ledger.approximate(request.path("max_tokens"), "max_tokens", "tuning", f"raised to {raised} to leave room for reasoning")
-            limit = raised
+    if limit is not None and limit <= budget and limit // 2 < least:
+        raised, budget = _raised(limit, least, facts), least
+        if raised != limit:
+            ledger.approximate(request.path("max_tokens"), "max_tokens", "tuning", f"raised to {raised} to leave room for reasoning")
+        limit = raised
+    elif limit is not None and (limit <= budget or not ask.budget_tokens):
+        budget = min(budget, max(limit // 2, least))
+    if ask.effort is not None and not ask.budget_tokens:
+        ledger.approximate(request.path("reasoning.effort"), "reasoning_effort", "tuning", f"{ask.effort} is sent as {budget} tokens")
+    elif ask.effort is not None:
+        ledger.drop(request.path("reasoning.effort"), "reasoning_effort", "tuning", "the target takes a number of tokens only")
     if ask.budget_tokens and budget != ask.budget_tokens:
         ledger.approximate(request.path("reasoning.budget_tokens"), "reasoning_budget", "tuning", f"sent as {budget} tokens")
     fitted = replace(ask, mode="on", effort=None, budget_tokens=budget)
