@@ -1,14 +1,16 @@
 """What may still be spent. The store knows what all gateways have delivered; this worker adds what it has not delivered yet.
 
-The first request of a scope waits for the store; after that it is asked every `REFRESH_S` seconds while the scope is in use, and no request
-waits. So a budget is overrun at most by what is spent in about three seconds. While the store is away the last known sums go on counting.
+A scope that is asked for the first time is asked of the store while its request waits, for `FIRST_S` at most; from then on every
+`REFRESH_S` in the background, as long as it is in use. So a budget is overrun at most by what runs at that moment and what the other
+workers spend in about three seconds. While the store is away the last known sums go on counting, and what this worker spends is added.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from time import time
 from typing import Literal
 
@@ -21,9 +23,12 @@ from ..store.records import Budget, Period, UsageRow
 
 log = structlog.get_logger("gateway")
 
+FIRST_S = 1.0
 REFRESH_S = 2.0
-IDLE_S = 300.0
+IDLE_S = 60.0
+TOLD = 10_000
 PERIODS: tuple[Period, ...] = ("day", "month", "total")
+ZERO = Decimal(0)
 
 
 class Bound(Struct, frozen=True):
@@ -35,14 +40,20 @@ class Bound(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """Where one period of a budget stands. `share` of the limit is spent; `resets_s` (Unix time) is when it begins anew."""
+    """Where one period of a budget stands at a time. `passed` is the highest share of `warn_at` that is reached."""
 
     bound: Bound
     period: Period
     spent: Decimal
     limit: Decimal
     state: Literal["ok", "warned", "spent"]
-    resets_s: float | None
+    passed: float | None
+    at_s: float
+
+    @property
+    def resets_s(self) -> float | None:
+        """When the period begins anew, as Unix time; None: never."""
+        return resets_s(self.period, self.at_s)
 
     @property
     def share(self) -> float:
@@ -51,63 +62,70 @@ class Standing(Struct, frozen=True):
 
 
 class _Known:
-    __slots__ = ("asked_s", "base", "heard_s", "undelivered")
+    """What the store last said of a scope, by period names (`names_of`). `asking` is under way for the first time; requests wait for it as
+    long as `waits` says so.
+    """
+
+    __slots__ = ("asked_s", "asking", "periods", "spent", "waits")
 
     def __init__(self) -> None:
-        self.base: dict[str, Decimal] = {}
-        self.undelivered: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self.spent: dict[str, Decimal] = {}
+        self.periods: set[Period] = set()
         self.asked_s = 0.0
-        self.heard_s = 0.0
+        self.asking: asyncio.Task[None] | None = None
+        self.waits = True
 
 
 class Budgets:
-    """One worker's view. `clock` gives Unix seconds."""
+    """One worker's view. `sending` is the spool's lock: the store is asked while none of this worker's records are on their way."""
 
-    def __init__(self, store: UsageLog, clock: Callable[[], float] = time) -> None:
+    def __init__(self, store: UsageLog, sending: asyncio.Lock | None = None, clock: Callable[[], float] = time) -> None:
         self._store = store
+        self._sending = sending or asyncio.Lock()
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        self._undelivered: dict[str, defaultdict[str, Decimal]] = {}
         self._told: set[tuple[str, str, float]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def check(self, bounds: Sequence[Bound]) -> Standing | None:
         """The worst standing: one that is spent, else the nearest to its limit that is worth a warning; None: all is well."""
-        worst: Standing | None = None
         now_s = self._clock()
+        worst: Standing | None = None
         for bound in bounds:
             known = self._known.get(bound.scope)
-            if known is None:
-                known = self._known[bound.scope] = _Known()
-                await self._ask(bound.scope, known)
+            if known is None or known.waits or not self._covers(known, bound):
+                known = await self._asked(bound)
             known.asked_s = now_s
-            for standing in standings(bound, known.base, known.undelivered, now_s):
+            for standing in standings(bound, known.spent, self._undelivered.get(bound.scope, {}), now_s):
+                if standing.state == "ok":
+                    continue
+                self._warn(standing, now_s)
                 if standing.state == "spent":
                     return standing
-                if standing.state == "warned" and (worst is None or standing.share > worst.share):
+                if worst is None or standing.share > worst.share:
                     worst = standing
-        if worst is not None:
-            self._warn(worst, now_s)
         return worst
 
     def accounted(self, row: UsageRow) -> None:
         """A call of this worker has cost something, and waits for delivery."""
-        for known, cost in self._of(row):
-            for name in names_of(row.at_s):
-                known.undelivered[name] += cost
+        for scope, name, cost in _costs(row):
+            self._undelivered.setdefault(scope, defaultdict(Decimal))[name] += cost
 
     def delivered(self, rows: Sequence[UsageRow]) -> None:
-        """It has reached the store."""
+        """Records told to `accounted` have reached the store."""
         for row in rows:
-            for known, cost in self._of(row):
-                for name in names_of(row.at_s):
-                    known.undelivered[name] -= cost
-                    known.base[name] = known.base.get(name, Decimal(0)) + cost
-
-    def _of(self, row: UsageRow) -> list[tuple[_Known, Decimal]]:
-        if not row.cost_usd:
-            return []
-        scopes = [f"{kind}:{name}" for kind, name in (("key", row.key_id), ("team", row.team)) if name is not None]
-        return [(self._known[scope], row.cost_usd) for scope in scopes if scope in self._known]
+            for scope, name, cost in _costs(row):
+                known = self._known.get(scope)
+                if known is not None:
+                    known.spent[name] = known.spent.get(name, ZERO) + cost
+                waiting = self._undelivered.get(scope)
+                if waiting is not None:
+                    waiting[name] -= cost
+                    if waiting[name] <= 0:
+                        del waiting[name]
+                    if not waiting:
+                        del self._undelivered[scope]
 
     def start(self) -> None:
         """Keep up with the store from now on."""
@@ -115,63 +133,90 @@ class Budgets:
 
     async def stop(self) -> None:
         """No longer."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        tasks = [task for task in (self._task, *(known.asking for known in self._known.values())) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._task = None
+
+    @staticmethod
+    def _covers(known: _Known, bound: Bound) -> bool:
+        return all(period in known.periods for period in PERIODS if getattr(bound.budget, period) is not None)
+
+    async def _asked(self, bound: Bound) -> _Known:
+        """A scope of which something is not known yet; requests that come together wait for one answer, and not for long."""
+        known = self._known.setdefault(bound.scope, _Known())
+        known.asked_s = self._clock()
+        known.periods |= {period for period in PERIODS if getattr(bound.budget, period) is not None}
+        if known.asking is None or known.asking.done():
+            known.waits = True
+            known.asking = background(self._ask(bound.scope, known))
+        await asyncio.wait((known.asking,), timeout=FIRST_S)
+        known.waits = False
+        return known
 
     async def _refreshing(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
             now_s = self._clock()
             for scope, known in list(self._known.items()):
-                if now_s - known.asked_s > IDLE_S and not any(known.undelivered.values()):
-                    del self._known[scope]
-                elif now_s - known.asked_s < IDLE_S:
+                if known.asking is not None and not known.asking.done():
+                    continue
+                if now_s - known.asked_s < IDLE_S:
                     await self._ask(scope, known)
+                else:
+                    del self._known[scope]
 
     async def _ask(self, scope: str, known: _Known) -> None:
-        now_s = self._clock()
-        try:
-            known.base = {
-                name: await self._store.spent(scope, period, now_s) for period, name in zip(PERIODS, names_of(now_s), strict=True)
-            }
-            known.heard_s = now_s
-        except StoreError as error:
-            log.warning("budgets go by what was known", scope=scope, error=str(error))
+        async with self._sending:
+            now_s = self._clock()
+            try:
+                spent = {
+                    name: await self._store.spent(scope, period, now_s)
+                    for period, name in zip(PERIODS, names_of(now_s), strict=True) if period in known.periods
+                }  # fmt: skip
+            except StoreError as error:
+                log.warning("budgets go by what was known", scope=scope, error=str(error))
+                return
+            known.spent = spent
 
     def _warn(self, standing: Standing, now_s: float) -> None:
-        """Each threshold once a period."""
-        passed = max(share for share in standing.bound.budget.warn_at if standing.share >= share)
+        """Each threshold, and the end, once a period."""
+        passed = 1.0 if standing.state == "spent" else standing.passed or 0.0
         mark = (standing.bound.scope, names_of(now_s)[PERIODS.index(standing.period)], passed)
-        if mark not in self._told:
-            if len(self._told) > 10_000:
-                self._told.clear()
-            self._told.add(mark)
-            log.warning(
-                "budget nearly spent", scope=standing.bound.scope, period=standing.period, spent_usd=str(standing.spent),
-                limit_usd=str(standing.limit), share=round(standing.share, 3),
-            )  # fmt: skip
+        if mark in self._told:
+            return
+        if len(self._told) >= TOLD:
+            self._told.clear()
+        self._told.add(mark)
+        log.warning(
+            "budget spent" if standing.state == "spent" else "budget nearly spent", scope=standing.bound.scope, period=standing.period,
+            spent_usd=str(standing.spent), limit_usd=str(standing.limit), share=round(standing.share, 3),
+        )  # fmt: skip
 
 
-def standings(bound: Bound, base: dict[str, Decimal], undelivered: dict[str, Decimal], now_s: float) -> list[Standing]:
-    """Where each period of a budget stands."""
+def standings(bound: Bound, spent: dict[str, Decimal], undelivered: dict[str, Decimal], now_s: float) -> list[Standing]:
+    """Where each bounded period of a budget stands, by what the store has and what it has not got yet."""
     found = []
     for period, name in zip(PERIODS, names_of(now_s), strict=True):
         limit: Decimal | None = getattr(bound.budget, period)
         if limit is None:
             continue
-        spent = base.get(name, Decimal(0)) + undelivered.get(name, Decimal(0))
-        share = float(spent / limit) if limit else 1.0
-        warned = any(share >= at for at in bound.budget.warn_at)
-        state: Literal["ok", "warned", "spent"] = "spent" if spent >= limit else "warned" if warned else "ok"
-        found.append(Standing(bound, period, spent, limit, state, resets_s(period, now_s)))
+        sum_ = spent.get(name, ZERO) + undelivered.get(name, ZERO)
+        passed = max((at for at in bound.budget.warn_at if sum_ >= limit * Decimal(str(at))), default=None)
+        state: Literal["ok", "warned", "spent"] = "spent" if sum_ >= limit else "ok" if passed is None else "warned"
+        found.append(Standing(bound, period, sum_, limit, state, passed, now_s))
     return found
 
 
 def names_of(at_s: float) -> tuple[str, str, str]:
-    """The day, the month (UTC), and all time."""
-    at = datetime.fromtimestamp(at_s, UTC)
+    """The day, the month (UTC), and all time: names of the periods a moment belongs to."""
+    return _names(int(at_s // 3600))
+
+
+@lru_cache(64)
+def _names(hour: int) -> tuple[str, str, str]:
+    at = datetime.fromtimestamp(hour * 3600, UTC)
     return at.strftime("%Y-%m-%d"), at.strftime("%Y-%m"), "total"
 
 
@@ -183,3 +228,13 @@ def resets_s(period: Period, now_s: float) -> float | None:
     if period == "month":
         return (at.replace(day=1) + timedelta(days=32)).replace(day=1).timestamp()
     return None
+
+
+def _costs(row: UsageRow) -> Iterator[tuple[str, str, Decimal]]:
+    """What a call adds to which sums: (scope, period name, US dollars)."""
+    if row.cost_usd:
+        names = names_of(row.at_s)
+        for kind, whose in (("key", row.key_id), ("team", row.team)):
+            if whose is not None:
+                for name in names:
+                    yield f"{kind}:{whose}", name, row.cost_usd

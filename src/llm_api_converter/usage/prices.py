@@ -105,8 +105,14 @@ def cost_of(rates: Rates, usage: Usage) -> Decimal | None:
 @lru_cache(KEPT)
 def own_rates(price: Price) -> Rates:
     """A price of the settings, in the form of published ones."""
-    given = {name: getattr(price, name, None) for name in PRICED}
-    return Rates(**{name: Steps(amount) for name, amount in given.items() if amount is not None})
+    return Rates(
+        input=Steps(price.input), output=Steps(price.output), cache_read=_flat(price.cache_read), cache_write=_flat(price.cache_write),
+        cache_write_1h=_flat(price.cache_write_1h),
+    )  # fmt: skip
+
+
+def _flat(amount: Decimal | None) -> Steps | None:
+    return None if amount is None else Steps(amount)
 
 
 def _cost(rates: Rates, usage: Usage, source: str) -> Cost:
@@ -114,14 +120,10 @@ def _cost(rates: Rates, usage: Usage, source: str) -> Cost:
     return UNKNOWN if usd is None else Cost(usd, f"{source}: {_written(rates, usage.input_total)}")
 
 
-@lru_cache(KEPT)
-def _written_at(rates: tuple[tuple[str, Decimal], ...]) -> str:
-    return ", ".join(f"{name} {amount:f}" for name, amount in rates)
-
-
 def _written(rates: Rates, input_total: int) -> str:
     """The amounts that counted, for a person who checks a bill."""
-    return _written_at(tuple((name, steps.at(input_total)) for name in PRICED if (steps := getattr(rates, name)) is not None))
+    counted = ((name, getattr(rates, name)) for name in PRICED)
+    return ", ".join(f"{name} {steps.at(input_total):f}" for name, steps in counted if steps is not None)
 
 
 def _found(called: Called) -> Listed | None:

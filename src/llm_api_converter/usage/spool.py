@@ -1,42 +1,42 @@
 """The way of usage records to the store, which may be away: from memory to a file at once, from the file to the store when it takes them.
 
-Each worker has a file of its own, which it holds locked. Twice a second what has happened is appended and given to the kernel, so that a
-killed process loses at most that half second; a task sends the file's records on in batches and shortens the file when all are delivered. A
-file whose worker is dead is adopted by a living one. A record may reach the store twice (killed between delivery and the note of it): it
-has an id, and the store takes it once.
+Each worker has files of its own (`segment`). Several times a second what has happened is appended, so that a killed process loses at most
+that part of a second; a task sends records on in batches. Files of dead workers are adopted by living ones. A record may reach the store
+twice (a worker is killed between the delivery and its note of it): it has an id, and the store takes it once.
 
-    a line   crc32 of the rest in eight hex digits, a space, the record as JSON, a newline
+Nothing here makes a request wait. Where the disk is full, or more waits than may, records are given up, counted and logged.
 """
 
 import asyncio
-import fcntl
 import os
-from collections.abc import Iterator
+from collections import deque
 from pathlib import Path
 from time import time_ns
 from typing import Protocol
-from zlib import crc32
 
-import msgspec
 import structlog
 
 from ..observe.tasks import background
+from ..providers.published import published
 from ..store.base import StoreError, UsageLog
 from ..store.records import UsageRow
 from .account import Finished, row_of
-from .prices import Prices, load_prices
+from .prices import Prices
+from .segment import SUFFIX, Segment, line_of
 
 log = structlog.get_logger("gateway")
 
-FLUSH_S = 0.4
+FLUSH_S = 0.25
+CHUNK = 64
+"""Records that are made in one go: some milliseconds, in which this worker does nothing else."""
+GATHER_S = 0.25
 BATCH = 500
-READ_BYTES = 512 * 1024
+SEGMENT_BYTES = 16 * 1024 * 1024
 AGAIN_S = (0.5, 1.0, 2.0, 5.0)
 ADOPT_S = 5.0
-SUFFIX = ".usage"
-
-_encode = msgspec.json.encode
-_decode = msgspec.json.Decoder(UsageRow).decode
+SEND_S = 30.0
+PROBES = 10
+REFUSED = "refused.jsonl"
 
 
 class Watcher(Protocol):
@@ -46,30 +46,34 @@ class Watcher(Protocol):
         """A call has its record."""
 
     def delivered(self, rows: list[UsageRow]) -> None:
-        """Records have reached the store."""
+        """Records of this worker have reached the store."""
 
     def waiting(self, records: int, size_bytes: int) -> None:
         """What waits now."""
 
     def dropped(self, records: int) -> None:
-        """Records were given up: there was no room."""
+        """Records were given up: there was no room, or the store takes others but not these."""
 
 
 class Spool:
-    """One worker's. `add` is all that a request does."""
+    """One worker's. `add` is all that a request does. `max_bytes` is what may wait in this worker's files.
+
+    `sending` is held while records are on their way to the store: whoever holds it sees sums of the store that fit `Watcher.delivered`.
+    """
 
     def __init__(self, folder: Path, store: UsageLog, prices: Prices, watcher: Watcher, *, max_bytes: int) -> None:
+        self.sending = asyncio.Lock()
         self._folder = folder
         self._store = store
         self._prices = prices
         self._watcher = watcher
         self._max_bytes = max_bytes
         self._fresh: list[Finished] = []
+        self._segments: deque[Segment] = deque()
+        self._current: Segment | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._written = 0
-        self._read = 0
-        self._records = 0
-        self._full = False
+        self._giving_up = False
+        self._limit = BATCH
         self._wake = asyncio.Event()
 
     def add(self, call: Finished) -> None:
@@ -79,163 +83,182 @@ class Spool:
     async def start(self) -> None:
         """Take a file, and begin. Raises OSError where the folder cannot be written."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._path = self._folder / f"{time_ns()}-{os.getpid()}{SUFFIX}"
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        await asyncio.to_thread(load_prices)
+        self._begin_segment()
+        await asyncio.to_thread(published)  # some milliseconds that no request should wait for
         self._tasks = [background(work()) for work in (self._flushing, self._delivering, self._adopting)]
 
     async def stop(self, wait_s: float = 5.0) -> None:
-        """Write what is there, and deliver what can be delivered in time; the rest stays in the file for the next start."""
-        if not self._tasks:
-            return
-        self.flush()
-        try:
-            async with asyncio.timeout(wait_s):
-                while self._read < self._written:
-                    if not await self._deliver_some():
-                        break
-        except TimeoutError:
-            pass
+        """Write what is there, and deliver what can be delivered in time; the rest stays in its files for whoever comes next."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        if self._read >= self._written:
-            self._path.unlink(missing_ok=True)
-        os.close(self._file)
+        if self._current is None:
+            return
+        while self._fresh:
+            self.flush()
+        try:
+            async with asyncio.timeout(wait_s):
+                while (segment := self._first()) is not None and await self._deliver(segment):
+                    pass
+        except TimeoutError:
+            log.warning("usage records wait for the next start", bytes=self._waiting())
+        for segment in self._segments:
+            segment.close()
+        self._segments.clear()
+        self._current = None
 
     # ------------------------------------------------------------ writing
 
     async def _flushing(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_S)
-            self.flush()
+            while self._fresh:
+                self.flush()
+                await asyncio.sleep(0)
 
     def flush(self) -> None:
-        """Give what has happened since to the kernel."""
-        calls, self._fresh = self._fresh, []
-        if not calls:
-            return
+        """Make the records of the next calls, and give them to the kernel."""
+        calls, self._fresh = self._fresh[:CHUNK], self._fresh[CHUNK:]
         lines = []
         for call in calls:
-            row = row_of(call, self._prices)
+            try:
+                row = row_of(call, self._prices)
+                lines.append(line_of(row))
+            except (ValueError, TypeError, ArithmeticError):  # one call's damage must not cost the others their records
+                log.exception("usage record not made", request_id=call.request_id)
+                self._watcher.dropped(1)
+                continue
             self._watcher.accounted(row, call)
-            lines.append(line_of(row))
-        data = b"".join(lines)
-        if self._written - self._read + len(data) > self._max_bytes:
-            if not self._full:
-                log.error("usage records given up", records=len(lines), why="the spool is full (usage.spool_max_bytes)")
-            self._full = True
+        if lines:
+            self._write(lines)
+
+    def _write(self, lines: list[bytes]) -> None:
+        try:
+            if self._waiting() >= self._max_bytes:
+                raise OSError(f"more than usage.spool_max_bytes wait ({self._max_bytes})")
+            if self._current is None or self._current.size >= SEGMENT_BYTES:
+                self._begin_segment()
+            assert self._current is not None
+            self._current.append(lines)
+        except OSError as error:
+            if not self._giving_up:
+                log.error("usage records are given up", why=str(error))
+            self._giving_up = True
             self._watcher.dropped(len(lines))
             return
-        self._full = False
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._file, view) :]
-        self._written += len(data)
-        self._records += len(lines)
-        self._watcher.waiting(self._records, self._written - self._read)
+        self._giving_up = False
+        self._told()
         self._wake.set()
+
+    def _begin_segment(self) -> None:
+        self._current = Segment.make(self._folder / f"{time_ns()}-{os.getpid()}{SUFFIX}")
+        self._segments.append(self._current)
+
+    def _waiting(self) -> int:
+        return sum(segment.waiting for segment in self._segments)
+
+    def _told(self) -> None:
+        self._watcher.waiting(sum(segment.records for segment in self._segments), self._waiting())
 
     # ------------------------------------------------------------ delivering
 
     async def _delivering(self) -> None:
         failed = 0
         while True:
-            await self._wake.wait()
             self._wake.clear()
-            while self._read < self._written:
-                if await self._deliver_some():
+            while (segment := self._first()) is not None:
+                if await self._deliver(segment):
                     if failed:
                         log.info("usage records are delivered again")
                     failed = 0
-                    continue
-                await asyncio.sleep(AGAIN_S[min(failed, len(AGAIN_S) - 1)])
-                failed += 1
+                else:
+                    await asyncio.sleep(AGAIN_S[min(failed, len(AGAIN_S) - 1)])
+                    failed += 1
+            await self._wake.wait()
+            await asyncio.sleep(GATHER_S)
 
-    async def _deliver_some(self) -> bool:
-        """One batch of the file; whether it reached the store."""
-        data = os.pread(self._file, READ_BYTES, self._read)
-        rows, size = batch_of(data)
-        if rows and not await self._send(rows):
-            return False
-        if not size:  # a record larger than a read, or torn: nobody can read it
-            size = data.find(b"\n") + 1 or len(data)
-            log.error("usage record unreadable", bytes=size)
-        self._read += size
-        self._records = max(0, self._records - len(rows))
-        if self._read >= self._written:
-            os.ftruncate(self._file, 0)
-            self._read = self._written = self._records = 0
-        self._watcher.waiting(self._records, self._written - self._read)
+    def _first(self) -> Segment | None:
+        return next((segment for segment in self._segments if segment.waiting), None)
+
+    async def _deliver(self, segment: Segment) -> bool:
+        """The next batch of a file; whether it is done with. A batch that fails again and again is tried in ever smaller parts."""
+        rows, size, damaged = segment.peek(self._limit)
+        if rows:
+            error = await self._send(rows, own=segment.own)
+            if error is not None and (len(rows) > 1 or not await self._is_refused(rows[0], segment)):
+                if self._limit == BATCH:
+                    log.warning("usage records wait", error=error, bytes=self._waiting())
+                self._limit = max(1, self._limit // 2)
+                return False
+            if error is not None:
+                self._put_aside(rows[0], error)
+            self._limit = BATCH
+        if not size:  # the torn end of a write that was not finished
+            damaged, size = 1, segment.waiting
+        if damaged:
+            log.warning("usage records unreadable", file=segment.path.name, lines=damaged)
+        segment.advance(len(rows), size)
+        if segment is not self._current and not segment.waiting:
+            self._segments.remove(segment)
+            segment.close()
+        self._told()
         return True
 
-    async def _send(self, rows: list[UsageRow]) -> bool:
+    async def _send(self, rows: list[UsageRow], *, own: bool) -> str | None:
+        """Hand them to the store; what it says against it."""
+        async with self.sending:
+            try:
+                async with asyncio.timeout(SEND_S):
+                    await self._store.add(rows)
+            except StoreError as error:
+                return str(error)
+            except TimeoutError:
+                return f"the store takes longer than {SEND_S:g} s"
+            if own:
+                self._watcher.delivered(rows)
+        return None
+
+    async def _is_refused(self, row: UsageRow, segment: Segment) -> bool:
+        """Is it this record that the store does not take? Then it takes one of those behind it, and still not this one."""
+        others = segment.peek(PROBES + 1)[0][1:]
+        for other in others:
+            try:
+                await self._store.add([other])
+            except StoreError:
+                continue
+            return await self._send([row], own=segment.own) is not None
+        return False
+
+    def _put_aside(self, row: UsageRow, error: str) -> None:
+        """Keep it for a person to look at: one bad record must not hold up all others."""
+        log.error("usage record refused by the store", id=row.id, error=error, kept_in=REFUSED)
         try:
-            await self._store.add(rows)
-        except StoreError as error:
-            log.warning("usage records wait", records=len(rows), error=str(error))
-            return False
-        self._watcher.delivered(rows)
-        return True
+            with (self._folder / REFUSED).open("ab") as file:
+                file.write(line_of(row)[9:])
+        except OSError as problem:
+            log.error("refused usage record not kept", id=row.id, error=str(problem))
+        self._watcher.dropped(1)
 
     # ------------------------------------------------------------ what the dead left
 
     async def _adopting(self) -> None:
         while True:
-            for path in sorted(self._folder.glob(f"*{SUFFIX}")):
-                if path != self._path:
-                    await self._adopt(path)
+            try:
+                self._adopt()
+            except OSError as error:
+                log.warning("usage records of workers that are gone cannot be read", error=str(error))
             await asyncio.sleep(ADOPT_S)
 
-    async def _adopt(self, path: Path) -> None:
-        """Deliver the file of a worker that is dead; one that lives holds its lock."""
-        try:
-            handle = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            return
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            at = 0
-            while data := os.pread(handle, READ_BYTES, at):
-                rows, size = batch_of(data)
-                if rows and not await self._send(rows):
-                    return
-                if not size:
-                    break  # the torn end of a write
-                at += size
-            os.unlink(path)
-        except BlockingIOError:
-            return
-        finally:
-            os.close(handle)
-
-
-def line_of(row: UsageRow) -> bytes:
-    """A record as a line."""
-    text = _encode(row)
-    return b"%08x %b\n" % (crc32(text), text)
-
-
-def batch_of(data: bytes) -> tuple[list[UsageRow], int]:
-    """The whole, undamaged records at the beginning, at most `BATCH`, and how many bytes they are. Damaged lines are skipped."""
-    rows: list[UsageRow] = []
-    size = 0
-    for line in _lines(data):
-        size += len(line)
-        text = line[9:-1]
-        if line[8:9] == b" " and line[:8] == b"%08x" % crc32(text):
-            rows.append(_decode(text))
-        if len(rows) == BATCH:
-            break
-    return rows, size
-
-
-def _lines(data: bytes) -> Iterator[bytes]:
-    at = 0
-    while (end := data.find(b"\n", at)) >= 0:
-        yield data[at : end + 1]
-        at = end + 1
-
-
+    def _adopt(self) -> None:
+        held = {segment.path for segment in self._segments}
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            segment = None if path in held else Segment.adopt(path)
+            if segment is None:
+                continue
+            if segment.waiting:
+                log.info("usage records of a worker that is gone", file=path.name, bytes=segment.waiting)
+                self._segments.appendleft(segment)
+                self._wake.set()
+            else:
+                segment.close()
