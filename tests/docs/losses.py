@@ -56,10 +56,6 @@ MEANS_NOTHING: dict[str, tuple[tuple[str, ...], str]] = {
 # What has no place in answers of a protocol and is left out without a report.
 LEFT_OUT: dict[str, tuple[tuple[str, ...], str]] = {
     "ended: stop_sequence": (("openai_chat", "openai_responses", "gemini"), "these end with their plain stop, as they do for their own stop sequences"),
-    "ended: stop_sequence, stop_sequence": (("openai_chat", "openai_responses"), "they do not say which one matched"),
-    "ended: paused": (("openai_chat", "openai_responses"), "no word for it: a plain stop"),
-    "ended: other": (("openai_chat", "openai_responses"), "no word for it: a plain stop"),
-    "ended: refused, detail": (("openai_chat", "openai_responses"), "no field for the explanation"),
     "written for an hour": (("openai_chat", "openai_responses", "gemini"), "part of the tokens written or read in, which are counted"),
     "tokens of reasoning": (("bedrock_converse",), "part of the tokens out, which are counted"),
     "time of creation": (("anthropic", "bedrock_converse", "openai_chat", "openai_responses"),

@@ -9,9 +9,9 @@ from llm_api_converter.convert import convert_request
 SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 WEATHER = {"name": "weather", "input_schema": {"type": "object", "properties": {}}}
 USER = {"role": "user", "content": "Look it up"}
-SEARCHED = [
-    {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "q"}},
-    {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
+FOUND = [
+    {"type": "server_tool_use", "id": "srvtoolu_1", "name": "tool_search_tool_regex", "input": {"pattern": "weather"}},
+    {"type": "tool_search_tool_result", "tool_use_id": "srvtoolu_1", "content": {"type": "tool_search_tool_search_result", "tool_references": []}},
 ]
 TARGETS = {"openai_chat": "some-model", "openai_responses": "some-model", "gemini": "some-model", "bedrock_converse": "some-model"}
 CHOICE = {"openai_chat": "tool_choice", "openai_responses": "tool_choice", "gemini": "toolConfig", "bedrock_converse": "toolConfig"}
@@ -45,8 +45,8 @@ def test_the_choice_of_a_lost_tool_is_no_choice_of_another(upstream: str) -> Non
 
 
 @pytest.mark.parametrize("upstream", TARGETS)
-def test_a_turn_of_provider_run_calls_alone_is_left_out(upstream: str) -> None:
-    said = {"role": "assistant", "content": SEARCHED}
+def test_a_turn_of_nothing_but_found_tools_is_left_out(upstream: str) -> None:
+    said = {"role": "assistant", "content": FOUND}
     body, report = sent(upstream, messages=[USER, said, {"role": "user", "content": "And now?"}])
     turns = body[TURNS[upstream]]
 

@@ -144,7 +144,7 @@ FINISHES: list[tuple[Finish, tuple[Part, ...], str]] = [
 def test_stop_reasons(finish: Finish, parts: tuple[Part, ...], word: str) -> None:
     message, losses = encoded(answer(*parts, finish=finish))
     assert (message["stop_reason"], message["stop_sequence"]) == (word, finish.stop_sequence)
-    assert losses == ([("finish", "unknown")] if finish.reason == "other" else [])
+    assert losses == ([("other", "unknown")] if finish.reason == "other" else [])
     Message.model_validate(message)
 
 

@@ -87,8 +87,8 @@ def _agrees_with_sdk(snapshot: dict[str, Any], chunks: list[dict[str, Any]], nam
 
 @needs_recordings
 def test_streams_write_out_again() -> None:
-    """What may differ: usage in OpenAI's counts, the raw finish word, an id for an answer without one, and the note that plain
-    reasoning was a summary.
+    """What may differ: usage in OpenAI's counts, the raw finish word (one nobody knows is reported), an id for an answer without one, and
+    the note that plain reasoning was a summary.
     """
 
     def normal(response: Response) -> Response:
@@ -108,7 +108,7 @@ def test_streams_write_out_again() -> None:
         ledger = Ledger()
         out = CODEC.stream_encoder(answer(begin.model), ledger).encode(events)
         assert out.endswith(b"data: [DONE]\n\n")
-        assert not ledger.losses, record["id"]
+        assert [x.feature for x in ledger.losses] in ([], ["other"]), record["id"]
         assert normal(fold(decoded(out))) == normal(fold(events)), record["id"]
         rewritten += 1
     assert rewritten > 350

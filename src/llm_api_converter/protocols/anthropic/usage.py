@@ -11,6 +11,7 @@ from ...hub.errors import ApiError
 from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Extras
 from ...hub.response import Finish, FinishReason, Usage
+from ..ending import Words, report_ending
 from .wire import PROTOCOL, WORDING
 
 FINISH_IN: dict[str, FinishReason] = {
@@ -33,6 +34,9 @@ FINISH_OUT: dict[FinishReason, str] = {
     "context_full": "model_context_window_exceeded",
     "other": "end_turn",
 }
+
+ENDED: frozenset[FinishReason] = frozenset(FINISH_OUT) - {"other"}
+"""Reasons that are not told by the plain word for an end."""
 
 # Neutral service tiers are OpenAI's words.
 TIER_IN = {"standard": "default"}
@@ -131,8 +135,8 @@ def encode_finish(finish: Finish, ledger: Ledger, *, called: bool, refused: bool
         word = "refusal"
     elif finish.reason == "other":
         word = own.get("stop_reason", word)
-        if word == "end_turn":
-            ledger.approximate("stop_reason", "finish", "unknown", finish.raw or "the upstream gave no reason")
+    explained = word == "refusal" or "stop_details" in own
+    report_ending(finish, word, Words(ENDED if word == "end_turn" else frozenset(FINISH_OUT), True, explained), ledger)
     out: dict[str, Any] = {"stop_reason": word, "stop_sequence": finish.stop_sequence}
     if "stop_details" in own:
         out["stop_details"] = own["stop_details"]

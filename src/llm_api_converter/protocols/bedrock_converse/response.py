@@ -15,6 +15,7 @@ from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Part, Text, ToolCall
 from ...hub.response import Finish, FinishReason, Response, Usage
 from ..base import Answer, Json
+from ..ending import Words, report_ending
 from ..fields import Fields
 from .content import ContentEncoder, decode_content
 from .request import TIER_OUT
@@ -43,9 +44,8 @@ FINISH_OUT: dict[FinishReason, str] = {
     "malformed_call": "malformed_tool_use",
     "other": "end_turn",
 }
-_EXACT: frozenset[FinishReason] = frozenset(
-    {"stop", "tool_call", "length", "stop_sequence", "filtered", "context_full", "malformed_call"}
-)
+ENDINGS = Words(frozenset({"stop", "tool_call", "length", "stop_sequence", "filtered", "context_full", "malformed_call"}))
+OWN_ENDINGS = Words(frozenset(FINISH_OUT))
 
 
 # ---------------------------------------------------------------------- decode
@@ -154,15 +154,10 @@ def put_answer_extra(body: Json, key: str, value: Any) -> None:
 def encode_finish(finish: Finish, ledger: Ledger) -> str:
     """The upstream's own word where it is one of Converse's with the same meaning, else the table's."""
     unknown_extras(finish.extras, PROTOCOL, "finish", ledger)
-    if finish.stop_sequence is not None:
-        ledger.drop("stop_sequence", "stop_sequence", "tuning", "Converse does not say which")
-    if finish.detail is not None and finish.reason not in ("stop", "tool_call"):
-        ledger.drop("stop_details", "stop_details", "unknown")
-    if finish.raw is not None and FINISH_IN.get(finish.raw) == finish.reason:
-        return finish.raw
-    if finish.reason not in _EXACT:
-        ledger.approximate("finish", finish.reason, "unknown", f"sent as {FINISH_OUT[finish.reason]}")
-    return FINISH_OUT[finish.reason]
+    own = finish.raw is not None and FINISH_IN.get(finish.raw) == finish.reason
+    word = finish.raw if own and finish.raw is not None else FINISH_OUT[finish.reason]
+    report_ending(finish, word, OWN_ENDINGS if own else ENDINGS, ledger)
+    return word
 
 
 def encode_usage(usage: Usage | None) -> tuple[Json, Json]:

@@ -7,8 +7,10 @@ Source: google-genai `types.FinishReason`, `types.GenerateContentResponseUsageMe
 
 from typing import Any
 
+from ...hub.ledger import Ledger
 from ...hub.response import Finish, FinishReason, Usage
 from ..base import Json
+from ..ending import Words, report_ending
 from .spelling import PROTOCOL, camel
 
 FINISH_IN: dict[str, FinishReason] = {
@@ -44,12 +46,17 @@ def decode_blocked(feedback: Json) -> Finish:
     return Finish("filtered", str(word), message if isinstance(message, str) else f"the prompt was blocked: {word}")
 
 
-def encode_finish(finish: Finish) -> str:
+ENDINGS = Words(frozenset(FINISH_OUT) - {"paused", "refused"}, detail=True)
+
+
+def encode_finish(finish: Finish, ledger: Ledger) -> str:
     """The word for a finish: Google's own where it was one, else the nearest."""
     raw = finish.raw
     if raw in FINISH_IN and (FINISH_IN[raw] == finish.reason or (raw == "STOP" and finish.reason == "tool_call")):
         return raw
-    return FINISH_OUT[finish.reason]
+    word = FINISH_OUT[finish.reason]
+    report_ending(finish, word, ENDINGS, ledger)
+    return word
 
 
 def decode_usage(value: Any) -> Usage | None:

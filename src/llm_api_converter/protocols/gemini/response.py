@@ -77,9 +77,8 @@ def encode_end(response: Response, parts: list[Json], grounding: GroundingWriter
     own.update((response.extras or {}).get(wording(PROTOCOL), {}))
     out: Json = {}
     if not (_blocked(own.get("promptFeedback")) and not response.parts):
-        candidate: Json = {
-            "content": {"parts": parts or [{"text": ""}], "role": "model"}, "finishReason": encode_finish(response.finish), "index": 0,
-        }
+        word = encode_finish(response.finish, ledger)
+        candidate: Json = {"content": {"parts": parts or [{"text": ""}], "role": "model"}, "finishReason": word, "index": 0}
         if response.finish.detail is not None:
             candidate["finishMessage"] = response.finish.detail
         cited = grounding.metadata()
@@ -93,8 +92,6 @@ def encode_end(response: Response, parts: list[Json], grounding: GroundingWriter
         )
         candidate.update(unknown_extras(response.finish.extras, PROTOCOL, "finish", ledger))
         out["candidates"] = [candidate]
-    if response.finish.stop_sequence is not None:
-        ledger.drop("stop_sequence", "stop_sequence", "tuning", "Gemini does not say which one matched")
     if response.usage is not None:
         out["usageMetadata"] = encode_usage(response.usage)
         if response.usage.cache_write:

@@ -17,13 +17,14 @@ from ...hub.messages import Citation, Extras, Inline, Media, Opaque, Part, Reaso
 from ...hub.response import Finish, Response, Usage
 from ..base import Answer
 from ..citing import lose_citations
+from ..ending import report_ending
 from ..fields import Fields
 from .calls import encode_call, encode_extra_content
 from .errors import decode_error_value
 from .messages import History, decode_answer
 from .parts import data_url, decode_data_url, put_extras
 from .reasoning import encode_details
-from .usage import decode_finish, decode_usage, encode_finish, encode_usage
+from .usage import ENDINGS, decode_finish, decode_usage, encode_finish, encode_usage
 from .wire import PROTOCOL, REALM, WORDING, decode_json, decode_plain_answer, decode_tier, encode_json, encode_tier, leftovers, own_fields
 
 PADDING = ("obfuscation", "p", "object")
@@ -262,7 +263,9 @@ class Written:
 
     def finish(self, finish: Finish) -> str:
         """The word."""
-        return encode_finish(finish.reason, has_refusal=self.refused, legacy=self.legacy and self.calls > 0)
+        word = encode_finish(finish.reason, has_refusal=self.refused, legacy=self.legacy and self.calls > 0)
+        report_ending(finish, word, ENDINGS, self._ledger)
+        return word
 
     def cite(self, part: Text, start: int, end: int) -> None:
         """The text from `start` to `end` of all the content is written: its citations come late."""

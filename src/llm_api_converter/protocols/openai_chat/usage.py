@@ -8,6 +8,7 @@ Mistral audio (recordings, November 2026).
 from typing import Any
 
 from ...hub.response import FinishReason, Usage
+from ..ending import Words
 from .wire import PROTOCOL
 
 FINISH_IN: dict[str, FinishReason] = {
@@ -44,6 +45,8 @@ FINISH_OUT: dict[FinishReason, str] = {
     "malformed_call": "error",
     "other": "stop",
 }
+ENDINGS = Words(frozenset(FINISH_OUT) - {"paused", "other"})
+"""A stop sequence that matched is a `stop` here, an overflowing context a `length`, as they are for OpenAI's own."""
 
 
 def decode_finish(word: str, *, has_calls: bool, has_refusal: bool) -> FinishReason:

@@ -18,6 +18,7 @@ from ...hub.request import Request
 from ...hub.response import Finish, FinishReason, Response, Usage
 from ..base import Answer
 from ..decoration import nothing_filtered, says_nothing
+from ..ending import Words, report_ending
 from .errors import answer_error, error_code
 from .items import decode_item
 from .output import Writer
@@ -194,7 +195,7 @@ def encode_answer(
     response: Response, response_id: str, output: list[dict[str, Any]], answer: Answer, echo: dict[str, Any], ledger: Ledger
 ) -> dict[str, Any]:
     """The Response object of a finished answer."""
-    status, reason = encode_status(response.finish, refusal=any(isinstance(x, Refusal) for x in response.parts))
+    status, reason = encode_status(response.finish, refusal=any(isinstance(x, Refusal) for x in response.parts), ledger=ledger)
     details = {"reason": reason, **unknown_extras(response.finish.extras, PROTOCOL, "", ledger)} if reason else None
     error = {"code": "server_error", "message": MALFORMED} if status == "failed" else None
     body = skeleton(response_id, status, answer, echo, created_s=response.created_s)
@@ -209,8 +210,19 @@ def encode_answer(
     return body
 
 
-def encode_status(finish: Finish, *, refusal: bool) -> tuple[str, str | None]:
+ENDINGS = Words(frozenset(FINISH_OUT) - {"paused", "other"})
+OWN_ENDINGS = Words(frozenset({"other"}))
+
+
+def encode_status(finish: Finish, *, refusal: bool, ledger: Ledger) -> tuple[str, str | None]:
     """(`status`, `incomplete_details.reason`). Words of this protocol come back as they were."""
+    status, reason = _status(finish, refusal=refusal)
+    own = finish.reason == "other" and (finish.raw == status or (reason is not None and finish.raw == reason))
+    report_ending(finish, status, OWN_ENDINGS if own else ENDINGS, ledger)
+    return status, reason
+
+
+def _status(finish: Finish, *, refusal: bool) -> tuple[str, str | None]:
     if finish.reason == "refused" and refusal:
         return "completed", None
     if finish.reason == "other" and finish.raw in ("queued", "in_progress", "cancelled"):
