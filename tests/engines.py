@@ -40,6 +40,7 @@ class Postgres:
     """A PostgreSQL of its own; may be stopped and started again. Its binaries refuse to run as root."""
 
     def __init__(self, folder: Path, binaries: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self._data = folder / "pg"
         self._binaries = binaries
         self.port = free_port()
