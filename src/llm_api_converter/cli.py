@@ -1,5 +1,5 @@
-"""The command line: `llm-api-converter serve | check-config | models | keys | convert | launch | conformance`, and those not built yet,
-which are refused by name.
+"""The command line: `llm-api-converter serve | check-config | models | keys | usage | convert | launch | conformance`, and those not
+built yet, which are refused by name.
 
 Heavy modules (the server, the codecs) are imported inside the command that needs them, so that `--help` and errors are quick.
 Exit codes: 0 done, 1 the settings (or the input of `convert`) are wrong, 2 wrong usage or a command that is not built yet.
@@ -15,13 +15,13 @@ import typer
 from . import __version__
 from .cli_keys import keys
 from .cli_settings import ConfigOption, load, refuse
+from .cli_usage import usage
 
 if TYPE_CHECKING:
     from .config import Config
     from .routing.resolve import Resolver
 
 NOT_BUILT: dict[str, str] = {
-    "usage": "what was used, by key and model",
     "doctor": "reach and authenticate each provider",
     "record": "capture redacted traffic",
     "replay": "serve recorded traffic as an upstream",
@@ -213,6 +213,7 @@ def conformance(
 
 
 app.add_typer(keys, name="keys")
+app.command("usage")(usage)
 
 
 def _later(name: str, what: str) -> None:
