@@ -32,7 +32,7 @@ from ...hub.messages import (
     Url,
     wording,
 )
-from ...hub.runs import code_of, ran_by
+from ...hub.runs import code_of, is_marked, ran_by
 from ..base import Json
 from ..citing import lose_citations
 from .parts import MINTED, OUTCOME_FAILED, OUTCOME_OK
@@ -185,7 +185,7 @@ class PartWriter:
             self.ledger.drop(part.at, part.name, "tools", "a call the provider ran itself")
             unknown_extras(part.extras, PROTOCOL, part.at, self.ledger)
             return self.signed(None, part.tokens, part.at)
-        if not part.id.startswith(MINTED):
+        if not _made_up(part.id):
             body["id"] = part.id
         return self.signed({key: body, **beside}, part.tokens, part.at)
 
@@ -207,7 +207,7 @@ class PartWriter:
             self.ledger.drop(part.at, part.name or "tool_result", "tools", "a result the provider made itself")
             unknown_extras(part.extras, PROTOCOL, part.at, self.ledger)
             return []
-        if not part.call_id.startswith(MINTED):
+        if not _made_up(part.call_id):
             body["id"] = part.call_id
         return [{key: body, **beside}]
 
@@ -255,6 +255,11 @@ class PartWriter:
             return [part.body]
         self.ledger.drop(part.at, part.kind, "content")
         return []
+
+
+def _made_up(call_id: str) -> bool:
+    """Is this an id no provider gave: by this codec, or for a client that another provider's run was shown to?"""
+    return call_id.startswith(MINTED) or is_marked(call_id)
 
 
 CODE_KINDS = ("code_execution", "bash")
