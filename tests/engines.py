@@ -105,6 +105,51 @@ def postgres(folder: Path) -> Iterator[Postgres]:
         engine.stop()
 
 
+class DynamoDb:
+    """A DynamoDB Local of its own, in memory. Stopped, it forgets everything; its port stays the same."""
+
+    def __init__(self, java: str, jars: Path) -> None:
+        self._command = [
+            java, "-Xmx512m", f"-Djava.library.path={jars}", "-cp", f"{jars}/*", "software.amazon.dynamodb.services.local.main.ServerRunner",
+            "-inMemory", "-disableTelemetry", "-port",
+        ]  # fmt: skip
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Until it takes connections."""
+        command = [*self._command, str(self.port)]
+        self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(self.port, self._child, "DynamoDB Local")
+
+    def stop(self) -> None:
+        """At once."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            self._child = None
+
+
+def dynamodb_jars() -> Path:
+    """Where `scripts/install-engines.sh` puts them."""
+    return Path(os.environ.get("CLIENTS_HOME") or Path.home() / ".cache" / "gateway-clients") / "dynamodb"
+
+
+@contextmanager
+def dynamodb() -> Iterator[DynamoDb]:
+    """A running DynamoDB Local for the time of the block; skips the test by its name where it is not installed."""
+    java, jars = shutil.which("java"), dynamodb_jars()
+    if java is None or not list(jars.glob("DynamoDBLocal-*.jar")):
+        pytest.skip("DynamoDB Local is not installed")
+    engine = DynamoDb(java, jars)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
 class Redis:
     """A Redis (or Valkey) of its own; may be stopped and started again."""
 

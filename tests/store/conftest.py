@@ -8,7 +8,7 @@ import pytest
 
 from llm_api_converter.store.base import Store
 from llm_api_converter.store.open import open_store
-from tests.engines import Postgres, postgres
+from tests.engines import DynamoDb, Postgres, dynamodb, postgres
 
 ENGINES = [
     "sqlite", pytest.param("postgresql", marks=pytest.mark.engine), pytest.param("dynamodb", marks=pytest.mark.engine),
@@ -20,6 +20,20 @@ _numbers = itertools.count()
 def running_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with postgres(tmp_path_factory.mktemp("postgres")) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def running_dynamodb() -> Iterator[DynamoDb]:
+    with dynamodb() as engine:
+        yield engine
+
+
+@pytest.fixture
+def dynamodb_endpoint(running_dynamodb: DynamoDb, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where it is; it takes any credentials."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "local")
+    return running_dynamodb.url
 
 
 @pytest.fixture(params=ENGINES)

@@ -25,6 +25,10 @@ pytestmark = pytest.mark.anyio
 
 NOON = 1_795_521_600.0  # 2026-11-24 12:00 UTC
 DAY = 86_400.0
+LATER = 4_102_444_800.0
+"""2100: an engine that deletes by the time of day what has expired leaves this alone."""
+SWEEPS_BY_ITSELF = {"dynamodb"}
+"""What has expired is not found, but when it is deleted is up to the engine: it does so by its time to live."""
 
 
 def key(number: int, **more: Any) -> KeyRecord:
@@ -114,7 +118,8 @@ async def test_changes_are_seen_by_other_stores(stores: Callable[[], Store]) -> 
     assert await other.keys.changed_since(mark) == (mark, frozenset())
     await one.keys.replace(key(2, version=2, revoked_s=NOON))
     later, changed = await other.keys.changed_since(mark)
-    assert (changed, later > mark) == ({"key_2"}, True)
+    assert changed == {"key_2"}
+    assert later > mark
     assert (await other.keys.by_digest(key(2).digest)) == key(2, version=2, revoked_s=NOON)
 
 
@@ -180,7 +185,7 @@ async def test_totals_by_groups(store: Store) -> None:
     assert [(total.group, total.requests) for total in days] == [(("2026-11-24",), 3), (("2026-11-25",), 1)]
     assert [t.group for t in await store.usage.totals(UsageFilter(), ("status",))] == [("200",), ("429",)]
     (none,) = await store.usage.totals(UsageFilter(key_id="nobody"))
-    assert (none.requests, none.cost_usd, none.group) == (0, 0, ())
+    assert (none.requests, none.cost_usd, len(none.group)) == (0, Decimal(0), 0)
 
 
 @pytest.mark.parametrize(
@@ -219,35 +224,39 @@ async def test_a_cursor_that_is_none_is_refused(store: Store) -> None:
 # ---------------------------------------------------------------- kept state
 
 
-async def test_continuations(store: Store) -> None:
-    await store.continuations.put("team:a", ["c1", "c2"], b"\x00sealed", NOON + 10)
-    await store.continuations.put("team:a", ["c2"], b"newer", NOON + 20)
-    assert await store.continuations.get("team:a", ["c1", "c2", "c3"], NOON) == {"c1": b"\x00sealed", "c2": b"newer"}
-    assert await store.continuations.get("team:b", ["c1"], NOON) == {}
-    assert await store.continuations.get("team:a", ["c1", "c2"], NOON + 10) == {"c2": b"newer"}
-    await store.continuations.sweep(NOON + 15)
-    assert await store.continuations.get("team:a", ["c1", "c2"], NOON) == {"c2": b"newer"}
+async def test_continuations(store: Store, engine: str) -> None:
+    await store.continuations.put("team:a", ["c1", "c2"], b"\x00sealed", LATER + 10)
+    await store.continuations.put("team:a", ["c2"], b"newer", LATER + 20)
+    assert await store.continuations.get("team:a", ["c1", "c2", "c3"], LATER) == {"c1": b"\x00sealed", "c2": b"newer"}
+    assert await store.continuations.get("team:b", ["c1"], LATER) == {}
+    assert await store.continuations.get("team:a", ["c1", "c2"], LATER + 10) == {"c2": b"newer"}
+    await store.continuations.sweep(LATER + 15)
+    if engine in SWEEPS_BY_ITSELF:
+        return
+    assert await store.continuations.get("team:a", ["c1", "c2"], LATER) == {"c2": b"newer"}
 
 
 def kept(number: int, **more: Any) -> KeptResponse:
-    fields = {"id": f"resp_{number}", "scope": "team:a", "created_s": NOON, "expires_s": NOON + 10, "sealed": b"x" * number}
+    fields = {"id": f"resp_{number}", "scope": "team:a", "created_s": LATER, "expires_s": LATER + 10, "sealed": b"x" * number}
     return KeptResponse(**{**fields, **more})
 
 
-async def test_kept_responses_and_their_items(store: Store) -> None:
+async def test_kept_responses_and_their_items(store: Store, engine: str) -> None:
     big = kept(1_000_000)
     await store.responses.put(big, ["msg_1", "rs_1"])
-    await store.responses.put(kept(2, created_s=NOON + 1), ["fc_2"])
-    assert await store.responses.get("team:a", big.id, NOON) == big
-    assert await store.responses.get("team:b", big.id, NOON) is None
-    assert await store.responses.get("team:a", big.id, NOON + 10) is None
-    assert await store.responses.holding("team:a", ["msg_1", "rs_1", "fc_2", "no"], NOON) == [big, kept(2, created_s=NOON + 1)]
-    assert await store.responses.holding("team:b", ["msg_1"], NOON) == []
+    await store.responses.put(kept(2, created_s=LATER + 1), ["fc_2"])
+    assert await store.responses.get("team:a", big.id, LATER) == big
+    assert await store.responses.get("team:b", big.id, LATER) is None
+    assert await store.responses.get("team:a", big.id, LATER + 10) is None
+    assert await store.responses.holding("team:a", ["msg_1", "rs_1", "fc_2", "no"], LATER) == [big, kept(2, created_s=LATER + 1)]
+    assert await store.responses.holding("team:b", ["msg_1"], LATER) == []
     assert (await store.responses.delete("team:b", big.id), await store.responses.delete("team:a", big.id)) == (False, True)
     assert await store.responses.delete("team:a", big.id) is False
-    assert await store.responses.holding("team:a", ["msg_1"], NOON) == []
-    await store.responses.sweep(NOON + 10)
-    assert await store.responses.get("team:a", "resp_2", NOON) is None
+    assert await store.responses.holding("team:a", ["msg_1"], LATER) == []
+    await store.responses.sweep(LATER + 10)
+    if engine in SWEEPS_BY_ITSELF:
+        return
+    assert await store.responses.get("team:a", "resp_2", LATER) is None
 
 
 # ---------------------------------------------------------------- audit, models

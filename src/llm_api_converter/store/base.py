@@ -67,7 +67,8 @@ class UsageLog(Protocol):
     """Calls and what they cost."""
 
     async def add(self, rows: Sequence[UsageRow]) -> int:
-        """Write the rows that are not there yet, all or none of them, with their sums for `spent`; how many were new."""
+        """Write the rows that are not there yet, with their sums for `spent`; how many were new. All or none of them; on DynamoDB that
+        holds for each hundred writes, and adding again what failed is right there as well."""
 
     async def rows(self, which: UsageFilter, *, cursor: str | None = None, limit: int = 100) -> Page[UsageRow]:
         """Newest first."""
@@ -92,7 +93,7 @@ class Continuations(Protocol):
         """Those that are there."""
 
     async def sweep(self, now_s: float) -> int:
-        """Delete what has expired."""
+        """Delete what has expired; how many. DynamoDB does so by itself, and this does nothing there."""
 
 
 class Responses(Protocol):
@@ -111,7 +112,7 @@ class Responses(Protocol):
         """Whether there was one."""
 
     async def sweep(self, now_s: float) -> int:
-        """Delete what has expired."""
+        """Delete what has expired; how many. DynamoDB does so by itself, and this does nothing there."""
 
 
 class Audit(Protocol):

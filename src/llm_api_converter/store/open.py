@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from .base import Store, StoreError
 
-_NEEDS = {"postgresql": ("asyncpg", "postgres")}
+_NEEDS = {"postgresql": ("asyncpg", "postgres"), "dynamodb": ("botocore", "dynamodb")}
 
 
 def open_store(url: str, tables: Mapping[str, str] | None = None) -> Store:
@@ -22,5 +22,7 @@ def open_store(url: str, tables: Mapping[str, str] | None = None) -> Store:
 
         return SqlStore(url)
     if kind == "dynamodb":
-        raise StoreError("store.url: dynamodb is not built yet; sqlite and postgresql are")
+        from .dynamodb.store import DynamoStore
+
+        return DynamoStore(url, tables)
     raise StoreError("store.url: expected sqlite:///FILE, postgresql://USER:PASSWORD@HOST/NAME or dynamodb://REGION")

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..base import Page
 from ..records import GroupBy, Period, UsageFilter, UsageRow, UsageTotal
+from ..sums import NOTHING, PERIODS, is_unpriced, periods, scopes
 from .engine import Database, again
 from .paging import after, cursor_of
 from .tables import PICO, joined_money, spent, split_money, usage
@@ -49,8 +49,8 @@ class SqlUsage:
         sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for row in rows:
             if row.cost_usd:
-                for scope in _scopes(row):
-                    for period in _periods(row.at_s):
+                for scope in scopes(row):
+                    for period in periods(row.at_s):
                         sums[scope, period] += row.cost_usd
         for (scope, period), amount in sorted(sums.items()):
             usd, pico = split_money(amount)
@@ -79,10 +79,10 @@ class SqlUsage:
         async with self._db.read() as connection:
             found = (await connection.execute(asked)).all()
         totals = [_total(row, len(by)) for row in found if by or row.requests]
-        return sorted(totals or ([] if by else [_NOTHING]), key=lambda total: [value or "" for value in total.group])
+        return sorted(totals or ([] if by else [NOTHING]), key=lambda total: [value or "" for value in total.group])
 
     async def spent(self, scope: str, period: Period, at_s: float) -> Decimal:
-        name = _periods(at_s)[_PERIODS.index(period)]
+        name = periods(at_s)[PERIODS.index(period)]
         async with self._db.read() as connection:
             asked = select(spent.c.cost_usd, spent.c.cost_pico).where(spent.c.scope == scope, spent.c.period == name)
             row = (await connection.execute(asked)).one_or_none()
@@ -94,32 +94,14 @@ class SqlUsage:
             return (await tx.execute(delete(usage).where(usage.c.at_s < before_s))).rowcount
 
 
-_PERIODS: tuple[Period, ...] = ("day", "month", "total")
-_NOTHING = UsageTotal(
-    group=(), requests=0, errors=0, input_total=0, output_total=0, cache_read=0, cache_write=0, reasoning=0, cost_usd=Decimal(0), unpriced=0
-)
-
-
-def _scopes(row: UsageRow) -> list[str]:
-    """Whose budgets a call counts against."""
-    return [f"{kind}:{name}" for kind, name in (("key", row.key_id), ("team", row.team)) if name is not None]
-
-
-def _periods(at_s: float) -> tuple[str, str, str]:
-    """The day, the month, and all time."""
-    at = datetime.fromtimestamp(at_s, UTC)
-    return at.strftime("%Y-%m-%d"), at.strftime("%Y-%m"), "total"
-
-
 def _columns(row: UsageRow) -> dict[str, Any]:
-    day, month, _ = _periods(row.at_s)
+    day, month, _ = periods(row.at_s)
     usd, pico = (None, None) if row.cost_usd is None else split_money(row.cost_usd)
-    counted = bool(row.input_total or row.output_total)
     return {
         "id": row.id, "at_s": row.at_s, "day": day, "month": month, "key_id": row.key_id, "key_name": row.key_name, "owner": row.owner,
         "team": row.team, "model": row.model, "provider": row.provider, "upstream_model": row.upstream_model, "protocol": row.protocol,
         "status": row.status, "failed": row.status >= 400, **{name: getattr(row, name) for name in _SUMMED}, "cost_usd": usd,
-        "cost_pico": pico, "unpriced": int(counted and row.cost_usd is None), "data": _encode(row).decode(),
+        "cost_pico": pico, "unpriced": int(is_unpriced(row)), "data": _encode(row).decode(),
     }  # fmt: skip
 
 

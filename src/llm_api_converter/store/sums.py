@@ -1,0 +1,28 @@
+"""What a call adds to: the scopes whose budgets it counts against, and the periods they are counted in. Pure, shared by the engines."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from .records import Period, UsageRow, UsageTotal
+
+PERIODS: tuple[Period, ...] = ("day", "month", "total")
+NOTHING = UsageTotal(
+    group=(), requests=0, errors=0, input_total=0, output_total=0, cache_read=0, cache_write=0, reasoning=0, cost_usd=Decimal(0), unpriced=0
+)
+"""The total of no calls."""
+
+
+def scopes(row: UsageRow) -> list[str]:
+    """Whose budgets a call counts against."""
+    return [f"{kind}:{name}" for kind, name in (("key", row.key_id), ("team", row.team)) if name is not None]
+
+
+def periods(at_s: float) -> tuple[str, str, str]:
+    """The day, the month (UTC), and all time, as they are called in a store; in the order of `PERIODS`."""
+    at = datetime.fromtimestamp(at_s, UTC)
+    return at.strftime("%Y-%m-%d"), at.strftime("%Y-%m"), "total"
+
+
+def is_unpriced(row: UsageRow) -> bool:
+    """Tokens were used, and what they cost is not known."""
+    return bool(row.input_total or row.output_total) and row.cost_usd is None
