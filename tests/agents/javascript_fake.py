@@ -1,8 +1,9 @@
-"""The kit's fake model server, knowing more of custom tools: `python -m tests.agents.javascript_fake PATH_OF_FAKE [its arguments]`.
+"""The kit's fake model server, knowing more of custom tools and of summaries: `python -m tests.agents.javascript_fake PATH_OF_FAKE [its arguments]`.
 
 Codex CLI gives its newest models a custom tool `exec` that takes JavaScript. The kit's fake plays it where a protocol has custom tools.
 Where it has none, a gateway declares a function with the one argument `input`; what is in it is the same program. And a stream that is to break in the middle breaks inside
-the input of a custom tool too, not only inside a function's arguments.
+the input of a custom tool too, not only inside a function's arguments. Asked to sum up a long conversation, it writes SUMMARY; told that
+summary, it says the task is done.
 """
 
 import argparse
@@ -13,9 +14,13 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+SUMMARY = "SUMMARY: the first file was written, ☃ nothing is left to do."
+ASKS = ("Write that summary now", "CONTEXT CHECKPOINT COMPACTION")
+"""How a summary is asked for: by the gateway, by Codex CLI itself."""
+
 
 def load(path: str) -> ModuleType:
-    """The kit's module, with `make_call` and `gen_responses` extended."""
+    """The kit's module, with `make_call`, `plan_for` and `gen_responses` extended."""
     spec = importlib.util.spec_from_file_location("fake_model", path)
     assert spec is not None
     assert spec.loader is not None
@@ -31,6 +36,13 @@ def load(path: str) -> ModuleType:
         arguments = {"input": program}
         return {"name": found["name"], "kind": "function", "args": arguments, "raw": fake.mixed_json(arguments), "ns": found.get("ns")}
 
+    planned = fake.plan_for
+
+    def plan_for(proto: str, body: dict[str, Any], raw: str) -> Any:
+        view, opts, plan = planned(proto, body, raw)
+        said = SUMMARY if any(words in raw for words in ASKS) else "done" if "SUMMARY: the first" in raw else ""
+        return view, opts, {**plan, "parts": [("text", said)], "stop": "end"} if said else plan
+
     written = fake.gen_responses
 
     def gen_responses(*arguments: Any) -> Iterator[tuple[str, Any]]:
@@ -42,6 +54,7 @@ def load(path: str) -> ModuleType:
                 yield "BREAK", None
 
     fake.make_call = make_call  # type: ignore[attr-defined]
+    fake.plan_for = plan_for  # type: ignore[attr-defined]
     fake.gen_responses = gen_responses  # type: ignore[attr-defined]
     return fake
 

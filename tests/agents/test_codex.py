@@ -18,7 +18,8 @@ from tests.fakes import KEY as TEST_KEY
 from tests.fakes import Reply, Seen, config, sse_reply, upstream
 from tests.fakes import gateway as gateway_here
 
-from .lab import CLIENTS, KEY, KIT, Fake, Gateway, gateway, program, run_script, settings
+from .javascript_fake import SUMMARY
+from .lab import CLIENTS, KEY, KIT, Fake, Gateway, fake_model, gateway, program, run_script, settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(150)]
 
@@ -116,3 +117,19 @@ def test_it_reads_the_catalogue(fake: Fake, tmp_path: Path) -> None:
     assert found.keys() >= {"big-one", "plain-one"}, done.stderr[-2000:]
     assert found["big-one"]["context_window"] == 200_000
     assert "high" in [level["effort"] for level in found["big-one"]["supported_reasoning_levels"]]
+
+
+@pytest.mark.parametrize("builtin", ["", "1"], ids=["by itself", "by a trigger"])
+def test_it_goes_on_after_a_compaction(tmp_path: Path, builtin: str) -> None:
+    """With a provider of the settings it asks for the summary itself; with its own it asks the server to compact, over the WebSocket."""
+    program("Codex CLI")
+    with fake_model(tmp_path, javascript=True) as fake, gateway(tmp_path, settings(fake)) as running:
+        for model in ("chat/some-model", "anthropic/claude-sonnet-4-5", "gemini/gemini-3.1-pro-preview", "bedrock/qwen.qwen3-coder"):
+            limit = "-c model_auto_compact_token_limit=9000"  # less than its first request has
+            run = run_script(running, fake, "codex.sh", model, "thinking", EXTRA_ARGS=limit, BUILTIN=builtin)
+            run.check()
+            first, question, last = run.asked
+            assert [kind for kind, _ in first["plan"]] == ["thinking", "tool"]
+            assert question["plan"] == [["text", SUMMARY]]
+            assert SUMMARY in json.dumps(last["body"], ensure_ascii=False)
+            assert last["plan"] == [["text", "done"]]
