@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class Team:
     def __init__(self, url: str, app: Gateway, http: aiohttp.ClientSession, fake: FakeUpstream) -> None:
         self.url, self.app, self.http, self.fake = url, app, http, fake
 
-    async def admin(self, method: str, path: str, body: Any = None, *, key: str = ADMIN, raw: bytes | None = None) -> tuple[int, Any]:
+    async def admin(self, method: str, path: str, body: Any = None, *, key: str = ADMIN, raw: BytesIO | None = None) -> tuple[int, Any]:
         """An operation of the admin API: (status, JSON)."""
         given: dict[str, Any] = {"data": raw} if raw is not None else {"json": body}
         async with self.http.request(method, self.url + PATH + path, headers={"authorization": f"Bearer {key}"}, **given) as answer:

@@ -1,12 +1,14 @@
 """Conversations a client refers to: from memory by default, from the store with `responses.keep`."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llm_api_converter.server.kept import Recent
 from tests.fakes import json_reply, sse_reply
+from tests.server.team import serving, team
 from tests.server.test_pipeline import case, chunk, post
 
 pytestmark = pytest.mark.anyio
@@ -77,3 +79,44 @@ def test_memory_is_bounded_and_belongs_to_its_caller() -> None:
     assert recent.holding("team:a", ["item_9"], 9 + 3600) == []
     recent.put("team:a", "resp_9", b"y", ["item_9"], now_s=10)
     assert recent.holding("team:a", ["item_9"], 10) == [b"y"]
+
+
+# ---------------------------------------------------------------- in the store
+
+
+async def test_kept_answers_are_followed_shown_and_deleted_on_any_replica(tmp_path: Path) -> None:
+    keep = {"responses": {"keep": True, "ttl_s": 60}}
+    async with team([json_reply(PLAIN), DONE, DONE], tmp_path, **keep) as t, serving(t.app.runtime.config) as (other, _):
+        _, key = await t.key("a", team="web")
+        _, mate = await t.key("b", team="web")
+        _, stranger = await t.key("c")
+
+        async def ask(url: str, own: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+            async with t.http.request(method, url + RESPONSES + path, json=body, headers={"authorization": f"Bearer {own}"}) as answer:
+                return answer.status, await answer.json()
+
+        _, first = await ask(t.url, key, "POST", "", ASK)
+        result = {"type": "function_call_output", "call_id": first["output"][1]["call_id"], "output": "1"}
+        follow = {"model": "m", "input": [result], "previous_response_id": first["id"], "tools": [TOOL]}
+        status, second = await ask(other, mate, "POST", "", follow)
+        assert (status, second["output"][0]["content"][0]["text"]) == (200, "done")
+        assert [message["role"] for message in t.fake.seen[1].json["messages"]] == ["user", "assistant", "tool"]
+        assert await ask(other, key, "GET", f"/{first['id']}") == (200, first)
+        _, items = await ask(t.url, key, "GET", f"/{second['id']}/input_items")
+        assert [item["type"] for item in items["data"]] == ["function_call_output", "function_call", "reasoning", "message"]
+        for own, method, path in ((stranger, "GET", f"/{first['id']}"), (stranger, "DELETE", f"/{first['id']}"), (key, "GET", "/resp_none")):
+            assert (await ask(t.url, own, method, path))[0] == 404
+        assert (await ask(t.url, stranger, "POST", "", follow))[0] == 400
+        assert (await ask(t.url, mate, "DELETE", f"/{first['id']}"))[1] == {"id": first["id"], "object": "response", "deleted": True}
+        assert (await ask(other, key, "GET", f"/{first['id']}"))[0] == 404
+        status, _ = await ask(t.url, key, "POST", "", {**ASK, "store": False})
+        assert status == 200
+    data = written(tmp_path)
+    assert second["id"].encode() in data
+    for prompt in (b"let me see", b"function_call_output", b'"a":1'):
+        assert prompt not in data, "what was said stands in the store in clear"
+
+
+def written(folder: Path) -> bytes:
+    """Everything the store has on disk."""
+    return b"".join(file.read_bytes() for file in folder.glob("gateway.db*"))

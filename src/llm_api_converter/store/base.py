@@ -34,6 +34,10 @@ class Conflict(StoreError):
     """What was to be made exists, or what was to be changed has been changed by somebody else."""
 
 
+class BadCursor(StoreError):
+    """A cursor that is not one of a page of this list."""
+
+
 class Page(Struct, Generic[T], frozen=True):
     """Some of what was asked for, newest first; `cursor` asks for the next ones, None: there are no more. Cursors are opaque text."""
 

@@ -19,7 +19,7 @@ from ...access.credentials import client_address, given_keys
 from ...access.manage import KeyManager, NoSuchKey
 from ...config import checks
 from ...config.model import Config, ModelConfig
-from ...store.base import Conflict, Store, StoreError
+from ...store.base import BadCursor, Conflict, Store, StoreError
 from ...store.records import AuditEntry
 from ..services import Services
 from .api import OPERATIONS
@@ -140,6 +140,8 @@ def _refusal(error: Exception) -> Response:
     match error:
         case BadField():
             return _error(400, str(error), error.path or None)
+        case BadCursor():
+            return _error(400, str(error), "cursor")
         case Conflict():
             return _error(409, str(error))
         case StoreError():

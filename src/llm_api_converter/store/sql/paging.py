@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_
 
-from ..base import StoreError
+from ..base import BadCursor
 
 
 def cursor_of(at_s: float, row_id: str) -> str:
@@ -14,10 +14,10 @@ def cursor_of(at_s: float, row_id: str) -> str:
 
 
 def after(cursor: str, at_s: ColumnElement[Any], row_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Rows behind the cursor, in descending order. Raises StoreError for what is no cursor."""
+    """Rows behind the cursor, in descending order. Raises BadCursor for what is no cursor."""
     try:
         place, _, last = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("|")
         value = float(place)
     except ValueError as error:
-        raise StoreError("cursor: is not one of a page of this list") from error
+        raise BadCursor("cursor: is not one of a page of this list") from error
     return or_(at_s < value, and_(at_s == value, row_id < last))
