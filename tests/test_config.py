@@ -244,6 +244,8 @@ retry: {attempts: lots}
         ("redis: {url: 'http://:geheim@h'}\n", "redis.url (gateway.yaml:1): expected redis://HOST"),
         ("store: {url: 'mysql://u:geheim@h/d'}\n", "store.url (gateway.yaml:1): expected sqlite:///FILE"),
         ("store: {url: 'sqlite:///'}\n", "store.url (gateway.yaml:1): names no file"),
+        ("store: {url: 'dynamodb://eu-west-1', tables: {usages: our-usage}}\n", "store.tables.usages (gateway.yaml:1): no such table, did you mean usage?"),
+        ("store: {url: 'dynamodb://eu-west-1?perfix=x'}\n", "store.url (gateway.yaml:1): no option 'perfix' of dynamodb://, did you mean prefix?"),
         ("store: {tables: {usage: u}, url: 'postgresql://u:geheim@h/d'}\n", "store.tables (gateway.yaml:1): only dynamodb"),
         ("server: {trusted_proxies: [10.0.0.0/8, proxy]}\n", "server.trusted_proxies[1]: expected an address or a network"),
         ("audit: {bodies: full}\n", "audit.bodies (gateway.yaml:1): says nothing without audit.requests"),
@@ -356,8 +358,8 @@ def test_the_store_of_the_environment(tmp_path: Path, env: dict[str, str], url: 
 
 
 def test_tables_of_the_environment(tmp_path: Path) -> None:
-    env = {"STORAGE_BACKEND": "dynamodb", "DYNAMODB_API_KEYS_TABLE": "k", "DYNAMODB_USAGE_TABLE": "u"}
-    assert load(tmp_path, env=env).store.tables == {"api_keys": "k", "usage": "u"}
+    env = {"STORAGE_BACKEND": "dynamodb", "DYNAMODB_API_KEYS_TABLE": "our-keys", "DYNAMODB_USAGE_TABLE": "our-usage", "DYNAMODB_AUDIT_TABLE": " "}
+    assert load(tmp_path, env=env).store.tables == {"api_keys": "our-keys", "usage": "our-usage"}
 
 
 def test_an_amount_of_money_is_exact(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from ..providers.auth import missing_library
 from ..providers.catalog import Catalog, ProviderType, check_facts, did_you_mean
+from ..store.dynamodb.address import read as dynamodb_address
 from .environ import VARIABLES
 from .model import CacheConfig, Config
 from .section import Section
@@ -221,7 +222,10 @@ def team(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
             errors.append(f"{_place('store.url', sources)}: expected sqlite:///FILE, postgresql://USER:PASSWORD@HOST/NAME or dynamodb://REGION")
         elif kind == "sqlite" and len(url) <= len("sqlite:///"):
             errors.append(f"{_place('store.url', sources)}: names no file; write sqlite:///data/gateway.db")
-        if kind != "dynamodb" and _dict(values.get("store")).get("tables"):
+        tables = _dict(_dict(values.get("store")).get("tables"))
+        if kind == "dynamodb":
+            errors += _dynamodb(url, tables, sources)
+        elif tables:
             errors.append(f"{_place('store.tables', sources)}: only dynamodb has tables to name")
     redis = _dict(values.get("redis")).get("url")
     limits = _dict(values.get("rate_limit"))
@@ -237,6 +241,16 @@ def team(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
     if audit.get("bodies") in ("redacted", "full") and audit.get("requests") in (None, False):
         errors.append(f"{_place('audit.bodies', sources)}: says nothing without audit.requests: true")
     errors += _same_key(values)
+    return errors
+
+
+def _dynamodb(url: str, tables: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
+    """A URL, or names of tables, that cannot be meant."""
+    errors = []
+    for problem in dynamodb_address(url, {name: value for name, value in tables.items() if isinstance(value, str)})[1]:
+        at, _, why = problem.partition(": ")
+        source = sources.get(at) or sources.get("store.tables" if at.startswith("store.tables") else "store.url")
+        errors.append(f"{at} ({source}): {why}" if source else problem)
     return errors
 
 

@@ -21,7 +21,8 @@ def from_environment(env: Mapping[str, str]) -> Said:
     """`STORAGE_BACKEND` decides which of the other variables are read; those that are not are noted."""
     backend = env.get("STORAGE_BACKEND", "").strip().lower()
     database = env.get("DATABASE_URL", "").strip()
-    tables = {name[len(_TABLE[0]):-len(_TABLE[1])].lower(): value.strip() for name, value in env.items() if _is_table(name)}
+    said = {name: value.strip() for name, value in env.items() if _is_table(name) and value.strip()}
+    tables = {name[len(_TABLE[0]):-len(_TABLE[1])].lower(): value for name, value in said.items()}
     dynamodb = [name for name in env if name == "DYNAMODB_ENDPOINT_URL" or _is_table(name)]
     if backend and backend not in BACKENDS:
         return Said(None, {}, [f"STORAGE_BACKEND: expected sqlite, postgres or dynamodb, not {backend!r}"], [])
