@@ -1,5 +1,5 @@
-"""The command line: `llm-api-converter serve | check-config | models | keys | usage | migrate | convert | launch | conformance`, and
-those not built yet, which are refused by name.
+"""The command line: `llm-api-converter serve | check-config | models | keys | usage | convert | launch | conformance`, and those not
+built yet, which are refused by name.
 
 Heavy modules (the server, the codecs) are imported inside the command that needs them, so that `--help` and errors are quick.
 Exit codes: 0 done, 1 the settings (or the input of `convert`) are wrong, 2 wrong usage or a command that is not built yet.
@@ -26,6 +26,7 @@ NOT_BUILT: dict[str, str] = {
     "record": "capture redacted traffic",
     "replay": "serve recorded traffic as an upstream",
     "diff": "compare two recorded runs",
+    "migrate": "make or update the tables of a store",
 }
 """Commands of later releases, with what they will do."""
 
@@ -113,21 +114,6 @@ def _protocol(name: str) -> str:
 
 
 @app.command()
-def migrate(config: ConfigOption = None) -> None:
-    """Make or update the tables of the store. SQLite does so by itself; other stores need it before the first start and after updates."""
-    settings = load(config, {})
-    from .tools.migrate import MigrateError
-    from .tools.migrate import migrate as run
-
-    try:
-        done = run(settings)
-    except MigrateError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-    typer.echo("\n".join(done or ["the tables are up to date"]))
-
-
-@app.command()
 def convert(
     source: Annotated[str, typer.Option("--from", metavar="PROTOCOL", callback=_protocol, help="The protocol of the input.")],
     target: Annotated[str, typer.Option("--to", metavar="PROTOCOL", callback=_protocol, help="The protocol of the output.")],
@@ -200,18 +186,20 @@ def conformance(
     from .hub.errors import ApiError
     from .tools.conformance.run import chosen, line, run, score
     from .tools.conformance.settings import SETTINGS
+    from .tools.conformance.trial import CASES, link
 
     if print_config is not None:
         if print_config not in SETTINGS:
             raise typer.BadParameter(f"--print-config: {print_config!r} is none of {', '.join(SETTINGS)}")
         typer.echo(SETTINGS[print_config](f"http://127.0.0.1:{port}"))
         return
-    if not all(number.strip().isdecimal() for number in only.split(",") if only):
-        raise typer.BadParameter("--only: expected numbers such as 1,15,39")
-    cases = chosen([int(number) for number in only.split(",") if only], quick=quick)
+    numbers = [number.strip() for number in only.split(",") if only]
+    if not all(number.isdecimal() and int(number) in CASES for number in numbers):
+        raise typer.BadParameter(f"--only: expected numbers from 1 to {max(CASES)}, such as 1,15,39")
+    cases = chosen([int(number) for number in numbers], quick=quick)
     if list_:
         for case in cases:
-            typer.echo("\n".join((f"{case.number:2}  {case.title}", *(f"      {thread}" for thread in case.threads))))
+            typer.echo("\n".join((f"{case.number:2}  {case.title}", *(f"      {link(thread)}" for thread in case.threads))))
         return
     if target is None:
         raise typer.BadParameter("--target: required, such as http://127.0.0.1:8000")

@@ -1,4 +1,4 @@
-"""Each pitfall is tried on a gateway of its own, with the upstream its case scripts."""
+"""Each pitfall is tried on this gateway, with the upstream its case scripts."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,8 +17,14 @@ PING_AFTER_S = 0.3
 """So that nobody waits for the usual ten seconds of silence."""
 
 
-@pytest.fixture
-async def avoided() -> AsyncIterator[Avoided]:
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """As everywhere, for the tests of a module together: they share a gateway."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def avoided(anyio_backend: str) -> AsyncIterator[Avoided]:
     """`await avoided(7)` runs the case of a pitfall, and fails with its words."""
     async with listening() as upstream:
         tree = json.loads(ours(f"http://127.0.0.1:{upstream.port}"))

@@ -7,51 +7,51 @@ from .conftest import Avoided
 pytestmark = pytest.mark.anyio
 
 
-async def test_36_calls_without_results_and_results_without_calls_do_not_end_a_session(avoided: Avoided) -> None:
-    """https://github.com/farion1231/cc-switch/pull/6044 https://github.com/microsoft/vscode/issues/299295"""
+async def test_36_calls_without_results_results_without_calls_and_results_told_twice_do_not_end_a_session(avoided: Avoided) -> None:
+    """farion1231/cc-switch#6044 agentforce314/clawcodex#394 microsoft/vscode#299295 RooCodeInc/Roo-Code#10027"""
     await avoided(36)
 
 
 async def test_37_gemini_gets_the_results_of_a_turn_together_in_the_order_of_its_calls(avoided: Avoided) -> None:
-    """https://github.com/mlflow/mlflow/issues/25788 https://github.com/cloudwego/eino-ext/issues/571"""
+    """mlflow/mlflow#25788 cloudwego/eino-ext#571 epam/ai-dial-adapter-vertexai#214"""
     await avoided(37)
 
 
 async def test_38_call_ids_fit_their_reader_on_both_sides_of_the_pair(avoided: Avoided) -> None:
-    """https://github.com/decolua/9router/pull/3167 https://github.com/earendil-works/pi/issues/1022"""
+    """decolua/9router#3167 earendil-works/pi#1022 decolua/9router#3369"""
     await avoided(38)
 
 
-async def test_39_schemas_are_rewritten_for_gemini_and_properties_named_like_keywords_stay(avoided: Avoided) -> None:
-    """https://github.com/router-for-me/CLIProxyAPI/pull/1542 https://github.com/1rgs/claude-code-proxy/pull/88"""
+async def test_39_schemas_are_rewritten_for_gemini_with_their_meaning_kept_and_properties_named_like_keywords_stay(avoided: Avoided) -> None:
+    """router-for-me/CLIProxyAPI#1542 1rgs/claude-code-proxy#88 tashfeenahmed/freellmapi#65 pizza-bot-app/pizza-bot#62"""
     await avoided(39)
 
 
 async def test_40_too_many_tools_are_refused_early_or_trimmed_by_rule(avoided: Avoided) -> None:
-    """https://github.com/musistudio/claude-code-router/issues/686"""
+    """musistudio/claude-code-router#686 caozhiyuan/copilot-api#188"""
     await avoided(40)
 
 
-async def test_41_tools_loaded_by_a_search_are_declared(avoided: Avoided) -> None:
-    """https://github.com/anthropics/claude-code/issues/89211 https://github.com/headroomlabs-ai/headroom/pull/753"""
+async def test_41_tools_loaded_by_a_search_are_declared_and_told_in_the_clients_own_way_to_who_knows_it(avoided: Avoided) -> None:
+    """anthropics/claude-code#89211 BerriAI/litellm-docs#993 router-for-me/CLIProxyAPI#1892 headroomlabs-ai/headroom#753"""
     await avoided(41)
 
 
 async def test_42_a_tool_that_only_the_vendor_can_run_is_not_lost_in_silence(avoided: Avoided) -> None:
-    """https://github.com/Alishahryar1/free-claude-code/issues/1470 https://github.com/BerriAI/litellm/issues/25477"""
+    """Alishahryar1/free-claude-code#1470 BerriAI/litellm#25477 1rgs/claude-code-proxy#68"""
     await avoided(42)
 
 
 async def test_43_raw_text_and_namespaced_tools_of_codex_come_back_in_their_own_shape(avoided: Avoided) -> None:
-    """https://github.com/router-for-me/CLIProxyAPI/issues/5753 https://github.com/openai/codex/issues/26234"""
+    """router-for-me/CLIProxyAPI#5753 openai/codex#26234 ggml-org/llama.cpp#23041"""
     await avoided(43)
 
 
-async def test_44_codex_is_served_whole_compaction_and_a_catalogue_of_models(avoided: Avoided) -> None:
-    """https://github.com/router-for-me/CLIProxyAPI/issues/4848 https://github.com/openai/codex/issues/37393"""
+async def test_44_codex_is_served_whole_compaction_a_catalogue_of_models_a_clear_answer_to_websockets(avoided: Avoided) -> None:
+    """router-for-me/CLIProxyAPI#4848 router-for-me/CLIProxyAPI#5103 openai/codex#37393"""
     await avoided(44)
 
 
 async def test_45_an_image_in_a_tools_result_stays_an_image(avoided: Avoided) -> None:
-    """https://github.com/BerriAI/litellm/issues/23712 https://github.com/router-for-me/CLIProxyAPI/issues/4699"""
+    """BerriAI/litellm#23712 router-for-me/CLIProxyAPI#4699 kaitranntt/ccs#1133"""
     await avoided(45)

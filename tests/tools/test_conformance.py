@@ -66,10 +66,12 @@ def test_what_goes_wrong_fails_and_says_why(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["--list"], 0, "50  a crowd is served whole"),
+        (["--list", "--only", "2"], 0, " 2  arguments that come only at the end are not lost"),
         (["--list"], 0, "https://github.com/BerriAI/litellm/issues/32357"),
         (["--print-config", "litellm"], 0, '"model_name": "pitfall-anthropic"'),
         (["--print-config", "other"], 2, "none of ours, litellm"),
-        (["--only", "one", "--target", "http://127.0.0.1:1"], 2, "expected numbers"),
+        (["--only", "one", "--target", "http://127.0.0.1:1"], 2, "expected numbers from 1 to 50"),
+        (["--only", "51", "--target", "http://127.0.0.1:1"], 2, "expected numbers from 1 to 50"),
         ([], 2, "--target: required"),
         (["--target", "http://127.0.0.1:1", "--upstream-port", "0"], 2, "cannot be judged"),
     ],
@@ -90,11 +92,13 @@ def test_another_gateway_gets_a_card_too(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(command("--print-config", "litellm", "--upstream-port", str(upstream)).stdout)
     log = tmp_path / "litellm.log"
     arguments = ["--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
-    env: Mapping[str, str] = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "HOME": str(tmp_path)}
+    env: Mapping[str, str] = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MASTER_KEY": KEY, "HOME": str(tmp_path)}
     with process([str(program), *arguments], log, cwd=tmp_path, env=env) as child:
-        done = command("--target", f"http://127.0.0.1:{port}", "--upstream-port", str(upstream), "--wait", "120", "--json", timeout_s=500)
+        wanted = ("--target", f"http://127.0.0.1:{port}", "--key", KEY, "--upstream-port", str(upstream), "--wait", "120", "--json")
+        done = command(*wanted, timeout_s=500)
         if done.returncode == 2 and child.poll() is not None and "pip install 'litellm[proxy]'" in log.read_text():
             pytest.skip("LiteLLM is installed without its proxy")
+    assert done.returncode in (0, 1), (done.stderr, log.read_text()[-2000:])
     verdicts: list[dict[str, Any]] = json.loads(done.stdout)
     assert [verdict["number"] for verdict in verdicts] == list(range(1, CASES + 1)), log.read_text()[-2000:]
     assert sum(verdict["outcome"] == "passed" for verdict in verdicts) > 5, verdicts

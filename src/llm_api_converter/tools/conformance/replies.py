@@ -74,12 +74,23 @@ def message(content: Sequence[Value], stop: str = "end_turn", usage: Value | Non
     })  # fmt: skip
 
 
-def message_start() -> Value:
+def message_start(usage: Value | None = None) -> Value:
     """The first event of a stream."""
     return {"type": "message_start", "message": {
         "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None, "stop_sequence": None,
-        "usage": {"input_tokens": 11, "output_tokens": 1},
+        "usage": usage or {"input_tokens": 11, "output_tokens": 1},
     }}  # fmt: skip
+
+
+def call_block(index: int, name: str, *pieces: str) -> list[Value]:
+    """The events of a call, its arguments in pieces."""
+    call = {"type": "tool_use", "id": f"toolu_{index}", "name": name, "input": {}}
+    deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+    return [
+        {"type": "content_block_start", "index": index, "content_block": call},
+        *({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas),
+        {"type": "content_block_stop", "index": index},
+    ]
 
 
 def text_block(index: int, text: str, *, close: bool = True) -> list[Value]:
@@ -91,10 +102,15 @@ def text_block(index: int, text: str, *, close: bool = True) -> list[Value]:
     return [*events, {"type": "content_block_stop", "index": index}] if close else events
 
 
-def message_end(stop: str = "end_turn") -> list[Value]:
+def message_end(stop: str = "end_turn", usage: Value | None = None) -> list[Value]:
     """The last events of a stream."""
     delta = {"stop_reason": stop, "stop_sequence": None}
-    return [{"type": "message_delta", "delta": delta, "usage": {"output_tokens": 3}}, {"type": "message_stop"}]
+    return [{"type": "message_delta", "delta": delta, "usage": usage or {"output_tokens": 3}}, {"type": "message_stop"}]
+
+
+def message_refused(status: int, kind: str, text: str, **headers: str) -> Reply:
+    """An error."""
+    return plain({"type": "error", "error": {"type": kind, "message": text}}, status, **headers)
 
 
 # ---------------------------------------------------------------- Responses
@@ -118,17 +134,29 @@ def output_text(text: str) -> Value:
     return {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": content}
 
 
-def response_stream(output: Sequence[Value]) -> Reply:
-    """A stream that gives each item whole, and no deltas."""
-    events: list[Value] = [{"type": "response.created", "response": {**response([], "in_progress"), "usage": None}}]
-    for index, item in enumerate(output):
-        started = {**item, "status": "in_progress"}
-        if item["type"] == "function_call":
-            started["arguments"] = ""
-        events.append({"type": "response.output_item.added", "output_index": index, "item": started})
-        events.append({"type": "response.output_item.done", "output_index": index, "item": item})
-    events.append({"type": "response.completed", "response": response(output)})
+def function_call(arguments: str = '{"a":1}') -> Value:
+    """A call of the function f."""
+    return {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": arguments, "status": "completed"}
+
+
+def call_stream(call: Value, *deltas: str, done: bool = False) -> Reply:
+    """A stream of one call: its arguments in deltas, which may be none or not all of it; the `.done` event has them whole."""
+    where = {"output_index": 0, "item_id": call["id"]}
+    events: list[Value] = [
+        {"type": "response.created", "response": {**response([], "in_progress"), "usage": None}},
+        {"type": "response.output_item.added", "output_index": 0, "item": {**call, "status": "in_progress", "arguments": ""}},
+        *({"type": "response.function_call_arguments.delta", "delta": delta, **where} for delta in deltas),
+    ]
+    if done:
+        events.append({"type": "response.function_call_arguments.done", "arguments": call["arguments"], **where})
+    events.append({"type": "response.output_item.done", "output_index": 0, "item": call})
+    events.append({"type": "response.completed", "response": response([call])})
     return sse(*({**event, "sequence_number": number} for number, event in enumerate(events)))
+
+
+def gpt(text: str) -> dict[str, Reply]:
+    """An answer of a model of OpenAI's, in whichever of its two protocols it is asked."""
+    return {"/chat/completions": chat_answer({"content": text}), "/responses": plain(response([output_text(text)]))}
 
 
 # ---------------------------------------------------------------- Gemini
@@ -143,6 +171,11 @@ def gemini(parts: Sequence[Value], finish: str | None = "STOP", usage: Value | N
     return {"candidates": [candidate], "usageMetadata": counted, "modelVersion": "m", "responseId": "r1"}
 
 
+def gemini_stream(*pieces: Sequence[Value], finish: str = "STOP") -> Reply:
+    """A stream of pieces, each of some parts; the last one says how it ended."""
+    return sse(*(gemini(parts, finish if place == len(pieces) - 1 else None) for place, parts in enumerate(pieces)))
+
+
 # ---------------------------------------------------------------- Converse
 
 
@@ -154,11 +187,11 @@ def converse(content: Sequence[Value], stop: str = "end_turn") -> Reply:
     })  # fmt: skip
 
 
-def converse_stream(*events: tuple[str, Value], exception: bool = False) -> Reply:
-    """A stream of (event type, payload); with `exception` the last one is an exception."""
-    frames = [_frame(name, payload) for name, payload in events]
-    if exception:
-        name, payload = events[-1]
+def converse_stream(*events: tuple[str, Value] | float, exception: bool = False) -> Reply:
+    """A stream of (event type, payload), or seconds to wait; with `exception` the last one is an exception."""
+    frames: list[Any] = [event if isinstance(event, float) else _frame(*event) for event in events]
+    if exception and not isinstance(last := events[-1], float):
+        name, payload = last
         frames[-1] = aws_exception(name, json.dumps(payload).encode())
     return Reply(tuple(frames), kind="application/vnd.amazon.eventstream")
 
@@ -168,10 +201,21 @@ def _frame(name: str, payload: Value) -> bytes:
     return aws_event(headers, json.dumps(payload).encode())
 
 
-def converse_text(text: str) -> tuple[tuple[str, Value], ...]:
+CONVERSE_START: tuple[str, Value] = ("messageStart", {"role": "assistant"})
+
+
+def converse_text(text: str, stop: str = "end_turn") -> tuple[tuple[str, Value], ...]:
     """The events of an answer in text."""
-    return (
-        ("messageStart", {"role": "assistant"}), ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}}),
-        ("contentBlockStop", {"contentBlockIndex": 0}), ("messageStop", {"stopReason": "end_turn"}),
-        ("metadata", {"usage": {"inputTokens": 11, "outputTokens": 3, "totalTokens": 14}, "metrics": {"latencyMs": 1}}),
-    )  # fmt: skip
+    delta = ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}})
+    return (CONVERSE_START, delta, ("contentBlockStop", {"contentBlockIndex": 0}), *converse_end(stop))
+
+
+def converse_end(stop: str = "end_turn") -> tuple[tuple[str, Value], ...]:
+    """The last events of an answer."""
+    usage = {"inputTokens": 11, "outputTokens": 3, "totalTokens": 14}
+    return ("messageStop", {"stopReason": stop}), ("metadata", {"usage": usage, "metrics": {"latencyMs": 1}})
+
+
+def claude_on_bedrock(text: str) -> dict[str, Reply]:
+    """An answer of Claude there, in whichever of its two protocols it is asked."""
+    return {"/invoke": message([{"type": "text", "text": text}]), "/converse": converse([{"text": text}])}

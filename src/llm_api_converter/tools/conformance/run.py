@@ -8,13 +8,15 @@ from msgspec import Struct
 
 from ...hub.errors import ApiError
 from . import accounting, bedrock, operation, streaming, thinking, tools
-from .trial import CASES, Case, NotApplicable, Trial
+from .trial import CASES, Case, Failed, NotApplicable, Trial, link
 from .upstream import Upstream, listening
 
 SECTIONS = (streaming, thinking, accounting, bedrock, tools, operation)
 """The modules whose cases `CASES` holds."""
 CASE_S = 60.0
 READY_S = 0.25
+WHY = 240
+"""Characters of a reason."""
 
 Outcome = Literal["passed", "failed", "not applicable"]
 
@@ -36,8 +38,8 @@ async def judge(case: Case, trial: Trial) -> Verdict:
     try:
         async with asyncio.timeout(CASE_S):
             await case.run(trial)
-    except AssertionError as error:
-        outcome, why = "failed", str(error).splitlines()[0] if str(error) else "a check failed"
+    except Failed as error:
+        outcome, why = "failed", str(error)
     except NotApplicable as error:
         outcome, why = "not applicable", str(error)
     except TimeoutError:
@@ -46,7 +48,9 @@ async def judge(case: Case, trial: Trial) -> Verdict:
         outcome, why = "failed", f"the gateway broke off: {error.message}"
     except (LookupError, TypeError) as error:
         outcome, why = "failed", f"the answer has not the shape of its protocol: {type(error).__name__} {error}"
-    return Verdict(case.number, case.title, outcome, why, case.threads)
+    why = " ".join(why.split())
+    why = why if len(why) <= WHY else why[: WHY - 3] + "..."
+    return Verdict(case.number, case.title, outcome, why, tuple(link(thread) for thread in case.threads))
 
 
 def chosen(only: Iterable[int] = (), *, quick: bool = False) -> list[Case]:
@@ -79,7 +83,7 @@ async def _ready(trial: Trial, wait_s: float) -> None:
     left_s = wait_s
     while True:
         try:
-            (await trial.stream("/v1/models", None)).close()
+            (await trial.opened("/v1/models", None)).close()
             return
         except ApiError:
             if left_s <= 0:

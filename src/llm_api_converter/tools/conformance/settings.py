@@ -21,7 +21,8 @@ def ours(url: str) -> str:
         "gemini": {"type": "gemini", "base_url": url, "api_key": SECRET},
         "bedrock": {"type": "bedrock", "base_url": url, "api_key": SECRET, "region": "us-east-1"},
     }
-    models = [{"name": f"pitfall-{name}", "provider": name, "model": model} for name, model in UPSTREAM_MODELS.items()]
+    serving = {"bedrock-claude": "bedrock"}
+    models = [{"name": f"pitfall-{name}", "provider": serving.get(name, name), "model": model} for name, model in UPSTREAM_MODELS.items()]
     return json.dumps({"providers": providers, "models": models, "rate_limit": {"enabled": False}}, indent=2)
 
 
@@ -29,16 +30,20 @@ def litellm(url: str) -> str:
     """For LiteLLM's proxy: `config.yaml`."""
     aws = {"aws_bedrock_runtime_endpoint": url, "aws_region_name": "us-east-1"}
     ways: dict[str, tuple[str, str, dict[str, str]]] = {
-        "anthropic": ("anthropic", url, {}), "chat": ("openai", f"{url}/v1", {}), "openai": ("openai", f"{url}/v1", {}),
+        "anthropic": ("anthropic", url, {}), "chat": ("hosted_vllm", f"{url}/v1", {}), "openai": ("openai", f"{url}/v1", {}),
         "deepseek": ("deepseek", url, {}), "responses": ("openai/responses", f"{url}/v1", {}), "gemini": ("gemini", f"{url}/v1beta", {}),
-        "bedrock": ("bedrock/converse", url, aws),
+        "bedrock": ("bedrock/converse", url, aws), "bedrock-claude": ("bedrock", url, aws),
     }  # fmt: skip
     models = []
     for name, model in UPSTREAM_MODELS.items():
         prefix, base, more = ways[name]
         wanted = {"model": f"{prefix}/{model}", "api_key": SECRET, "api_base": base, **more}
         models.append({"model_name": f"pitfall-{name}", "litellm_params": wanted})
-    return json.dumps({"model_list": models, "litellm_settings": {"num_retries": 0}}, indent=2)
+    # A deployment that has failed would otherwise be left alone for some seconds, whatever the next case is. The other two let it mend and
+    # drop what an upstream refuses.
+    how = {"modify_params": True, "drop_params": True}
+    routes = {"disable_cooldowns": True, "num_retries": 0}
+    return json.dumps({"model_list": models, "litellm_settings": how, "router_settings": routes}, indent=2)
 
 
 SETTINGS: dict[str, Callable[[str], str]] = {"ours": ours, "litellm": litellm}

@@ -1,19 +1,21 @@
 """What a case works with: the gateway that is judged, the upstream that is scripted, and ways to look at what comes back.
 
-A case is an async function that takes a `Trial`, registered by `@case`. It fails by `AssertionError`, whose message says what was wrong
-in a few words; `NotApplicable` where the gateway does not have what the case is about.
+A case is an async function that takes a `Trial`, registered by `@case`. It says what must hold with `check`, whose `Failed` tells what was
+wrong in a few words; `NotApplicable` where the gateway does not have what the case is about.
 """
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from ...framing.aws_event_stream import AwsEventReader
-from ...upstream.client import Client
-from .upstream import Reply, Sent, Upstream
+from ...upstream.client import Client, UpstreamAnswer
+from .upstream import Scripted, Sent, Upstream
 
 Value = dict[str, Any]
 
@@ -25,6 +27,7 @@ UPSTREAM_MODELS = {
     "responses": "gpt-5.5",
     "gemini": "gemini-3.1-pro-preview",
     "bedrock": "qwen.qwen3-coder-480b-a35b-v1:0",
+    "bedrock-claude": "anthropic.claude-sonnet-4-5-20250929-v1:0",
 }
 """The upstreams of the cases, and the model each is asked for there. A gateway serves them as `pitfall-NAME`."""
 PATHS = {
@@ -32,15 +35,28 @@ PATHS = {
     "openai_chat": "/v1/chat/completions",
     "openai_responses": "/v1/responses",
 }
-WAIT_S = 10.0
+WAIT_S = 30.0
+"""For one answer."""
+A_WHILE_S = 0.2
+"""A pause in a scripted stream, long enough for what came before it to be on its way to the client."""
+
+
+class Failed(Exception):
+    """The gateway falls into the pitfall."""
 
 
 class NotApplicable(Exception):
     """The gateway does not have what the case is about."""
 
 
+def check(holds: object, why: str) -> None:
+    """What a case demands. Raises `Failed`. (An `assert` would let every gateway pass under `python -O`.)"""
+    if not holds:
+        raise Failed(why)
+
+
 class Case(Struct, frozen=True):
-    """One pitfall: its number, what it is, where people met it, and the function that tries it. `slow`: it waits for many seconds."""
+    """One pitfall: its number, what is right, where people met it, and the function that tries it. `slow`: it waits for many seconds."""
 
     number: int
     title: str
@@ -52,15 +68,22 @@ class Case(Struct, frozen=True):
 CASES: dict[int, Case] = {}
 
 
-def case(number: int, title: str, *threads: str, slow: bool = False) -> Callable[[Callable[["Trial"], Awaitable[None]]], Any]:
-    """Register a function as the case of a pitfall."""
+def case(number: int, title: str, threads: str, *, slow: bool = False) -> Callable[[Callable[["Trial"], Awaitable[None]]], Any]:
+    """Register a function as the case of a pitfall. `threads`: `owner/repository#number`, with blanks between."""
 
     def register(run: Callable[["Trial"], Awaitable[None]]) -> Callable[["Trial"], Awaitable[None]]:
-        assert number not in CASES, number
-        CASES[number] = Case(number, title, threads, run, slow)
+        if number in CASES:
+            raise ValueError(f"two cases have the number {number}")
+        CASES[number] = Case(number, title, tuple(threads.split()), run, slow)
         return run
 
     return register
+
+
+def link(thread: str) -> str:
+    """Its address; GitHub leads on from an issue's to a pull request's."""
+    repository, _, number = thread.partition("#")
+    return f"https://github.com/{repository}/issues/{number}"
 
 
 class Answer(Struct):
@@ -76,7 +99,7 @@ class Answer(Struct):
         try:
             return json.loads(self.raw)
         except ValueError as error:
-            raise AssertionError(f"the answer is no JSON: {self.raw[:80]!r}") from error
+            raise Failed(f"the answer is no JSON: {self.raw[:80]!r}") from error
 
     @property
     def events(self) -> list[Value]:
@@ -91,12 +114,37 @@ class Answer(Struct):
                 try:
                     found.append(json.loads(text))
                 except ValueError as error:
-                    raise AssertionError(f"an event is no JSON: {text[:80]!r}") from error
+                    raise Failed(f"an event is no JSON: {text[:80]!r}") from error
         return found
 
     def of(self, kind: str) -> list[Value]:
         """Events of one type."""
         return [event for event in self.events if event.get("type") == kind]
+
+    @property
+    def told(self) -> str:
+        """Everything a user can read of it: headers and body."""
+        return " ".join(self.headers.values()) + self.raw.decode("utf-8", "replace")
+
+    @property
+    def chat_calls(self) -> list[tuple[str, str]]:
+        """The calls of a Chat answer, streamed or not: name and arguments, in the order of their indexes."""
+        calls: dict[int, list[str]] = {}
+        streamed = self.headers.get("content-type", "").startswith("text/event-stream")
+        for choice in [c for event in (self.events if streamed else [self.json]) for c in event.get("choices") or ()]:
+            for place, call in enumerate((choice.get("delta") or choice.get("message") or {}).get("tool_calls") or ()):
+                entry = calls.setdefault(call["index"] if streamed else place, ["", ""])
+                entry[0] += (call.get("function") or {}).get("name") or ""
+                entry[1] += (call.get("function") or {}).get("arguments") or ""
+        check(sorted(calls) == list(range(len(calls))), f"the calls have the indexes {sorted(calls)}")
+        return [(name, arguments) for _, (name, arguments) in sorted(calls.items())]
+
+    @property
+    def chat_finish(self) -> str | None:
+        """How a Chat answer ended, streamed or not."""
+        streamed = self.headers.get("content-type", "").startswith("text/event-stream")
+        reasons = [c.get("finish_reason") for event in (self.events if streamed else [self.json]) for c in event.get("choices") or ()]
+        return next((reason for reason in reversed(reasons) if reason), None)
 
 
 class Trial:
@@ -113,7 +161,7 @@ class Trial:
         """Close connections."""
         await self._client.close()
 
-    def play(self, *replies: Reply) -> None:
+    def play(self, *replies: Scripted) -> None:
         """What the upstream says from now on."""
         self.upstream.play(replies)
 
@@ -124,7 +172,7 @@ class Trial:
 
     def last(self) -> Any:
         """The body of the last request it was sent."""
-        assert self.sent, "nothing was sent upstream"
+        check(self.sent, "nothing was sent upstream")
         return self.sent[-1].body
 
     def model(self, upstream: str) -> str:
@@ -134,16 +182,44 @@ class Trial:
     async def post(self, path: str, body: Any, **headers: str) -> Answer:
         """Any request."""
         given = {**self._headers, **{name.replace("_", "-"): text for name, text in headers.items()}}
-        async with asyncio.timeout(WAIT_S * 3):
+        async with asyncio.timeout(WAIT_S):
             answer = await self._client.post(self._target + path, json.dumps(body).encode(), given, "the gateway")
-            raw = await answer.read()
-        if answer.status in (404, 405) and b"model" not in raw.lower():
-            raise NotApplicable(f"the gateway has no {path}")
-        return Answer(answer.status, dict(answer.headers), raw)
+            return await _whole(answer, path)
 
-    async def stream(self, path: str, body: Any) -> Any:
+    async def get(self, path: str, **headers: str) -> Answer:
+        """Something to read, asked for as OpenAI's clients do."""
+        given = {"authorization": self._headers["authorization"], **{name.replace("_", "-"): text for name, text in headers.items()}}
+        async with asyncio.timeout(WAIT_S):
+            return await _whole(await self._client.get(self._target + path, given, "the gateway"), path)
+
+    async def opened(self, path: str, body: Any) -> UpstreamAnswer:
         """A request whose answer is read by the case."""
         return await self._client.post(self._target + path, json.dumps(body).encode(), self._headers, "the gateway")
+
+    async def upgraded(self, path: str) -> int:
+        """The status a WebSocket handshake is answered with."""
+        key = base64.b64encode(b"sixteen bytes ok").decode()
+        status, writer = await self._raw(
+            f"GET {path}", {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": key}
+        )
+        writer.close()
+        return status
+
+    async def unread(self, path: str, body: Any) -> tuple[int, asyncio.StreamWriter]:
+        """The status of an answer whose body is not read. The caller closes."""
+        data = json.dumps(body).encode()
+        return await self._raw(f"POST {path}", {"content-length": str(len(data))}, data)
+
+    async def _raw(self, start: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, asyncio.StreamWriter]:
+        address = urlsplit(self._target)
+        secure = address.scheme == "https"
+        given = {"host": address.netloc, **self._headers, **headers}
+        lines = [f"{start} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+        async with asyncio.timeout(WAIT_S):
+            reader, writer = await asyncio.open_connection(address.hostname, address.port or (443 if secure else 80), ssl=secure or None)
+            writer.write(("\r\n".join(lines) + "\r\n\r\n").encode() + body)
+            first = (await reader.readline()).split(b" ")
+        return int(first[1]) if len(first) > 1 else 0, writer
 
     async def messages(self, upstream: str, messages: Sequence[Value], *, headers: dict[str, str] | None = None, **more: Any) -> Answer:
         """An Anthropic request."""
@@ -164,6 +240,13 @@ class Trial:
         return await self.post(f"/v1beta/models/{self.model(upstream)}:{operation}", {"contents": list(contents), **more})
 
 
+async def _whole(answer: UpstreamAnswer, path: str) -> Answer:
+    raw = await answer.read()
+    if answer.status in (404, 405) and b"model" not in raw.lower():
+        raise NotApplicable(f"the gateway has no {path}")
+    return Answer(answer.status, dict(answer.headers), raw)
+
+
 def user(text: str) -> Value:
     """A user's message, in the two protocols that spell it so."""
     return {"role": "user", "content": text}
@@ -179,12 +262,22 @@ def tool(name: str, schema: Value | None = None, **more: Any) -> Value:
     return {"name": name, "description": "d", "input_schema": schema or OBJECT, **more}
 
 
+def camel(value: Value) -> Value:
+    """A message of Google's with its names in the one of two spellings that we look for; those inside of it stay."""
+    return {name[:1] + name.title().replace("_", "")[1:] if "_" in name else name: inner for name, inner in value.items()}
+
+
+def gemini_parts(body: Value) -> list[list[Value]]:
+    """The parts of each turn of a Gemini request."""
+    return [[camel(part) for part in content["parts"]] for content in body["contents"]]
+
+
 OBJECT: Value = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
 
 def ok(answer: Answer) -> Answer:
     """An answer that succeeded."""
-    assert answer.status == 200, f"status {answer.status}: {answer.raw[:160].decode('utf-8', 'replace')}"
+    check(answer.status == 200, f"status {answer.status}: {answer.raw[:160].decode('utf-8', 'replace')}")
     return answer
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,9 @@ CUT = object()
 
 
 class Reply(Struct, frozen=True):
-    """One answer: pieces to write (bytes, SILENCE, CUT, or seconds to wait), status and headers."""
+    """One answer: pieces to write (bytes, SILENCE, CUT, or seconds to wait), status and headers. Not even the headers are sent where the
+    first piece is SILENCE: a model that has not said a word yet.
+    """
 
     pieces: tuple[Any, ...]
     status: int = 200
@@ -23,28 +25,35 @@ class Reply(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+Scripted = Reply | Mapping[str, Reply]
+"""A reply, or one by what the request's path holds, for models that can be asked in several protocols."""
+
+
 class Sent(Struct):
-    """One request as it came. `left` is set when the other side closes the connection before the answer is over."""
+    """One request as it came. `left` is set when the other side closes the connection before the answer is over; `written` counts the
+    bytes of the answer the network has taken.
+    """
 
     method: str
     path: str
     headers: dict[str, str]
     body: Any
     left: asyncio.Event
+    written: int = 0
 
 
 class Upstream:
     """Listens on a port. `replies` are given one after another; the last one again and again."""
 
     def __init__(self) -> None:
-        self.replies: list[Reply] = []
+        self.replies: list[Scripted] = []
         self.sent: list[Sent] = []
         self.port = 0
         self._arrived = asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
         self.unexpected = Reply((b'{"error":{"message":"no case is running","type":"server_error"}}',), 500)
 
-    def play(self, replies: Sequence[Reply]) -> None:
+    def play(self, replies: Sequence[Scripted]) -> None:
         """Forget what was sent, and say this from now on."""
         self.replies = list(replies)
         self.sent = []
@@ -55,10 +64,13 @@ class Upstream:
         await self._arrived.wait()
         return self.sent[0]
 
-    def _next(self) -> Reply:
+    def _next(self, path: str) -> Reply:
         if not self.replies:
             return self.unexpected
-        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        said = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        if isinstance(said, Reply):
+            return said
+        return next((reply for part, reply in said.items() if part in path), self.unexpected)
 
     def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A connection of the gateway."""
@@ -92,7 +104,7 @@ class Upstream:
         sent = Sent(method, path, headers, body, asyncio.Event())
         self.sent.append(sent)
         self._arrived.set()
-        return await _play(reader, writer, self._next(), sent)
+        return await _play(reader, writer, self._next(path), sent)
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> Any:
@@ -126,7 +138,8 @@ async def _play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, repl
     if not any(piece in (SILENCE, CUT) for piece in reply.pieces) and not reply.kind.startswith(("text/event", "application/vnd")):
         await _write(writer, reply)
         return True
-    writer.write(_head(reply, "transfer-encoding: chunked"))
+    if reply.pieces[0] is not SILENCE:
+        writer.write(_head(reply, "transfer-encoding: chunked"))
     for piece in reply.pieces:
         if piece is CUT:
             await writer.drain()
@@ -142,6 +155,7 @@ async def _play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, repl
             continue
         writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         await writer.drain()
+        sent.written += len(piece)
     writer.write(b"0\r\n\r\n")
     await writer.drain()
     return True
