@@ -117,5 +117,5 @@ def row_in(line: bytes) -> UsageRow | None:
         return None
     try:
         return _decode(text)
-    except msgspec.ValidationError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
