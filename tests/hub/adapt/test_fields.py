@@ -12,6 +12,7 @@ from llm_api_converter.hub.messages import (
     Inline,
     Media,
     Message,
+    Part,
     PlainText,
     Text,
     ToolCall,
@@ -172,6 +173,38 @@ def test_a_document_of_text_is_sent_as_text() -> None:
     adapted, reports = run(Request("m", turns(("user", document))), accepts_documents=False, cache_marks=4)
     assert adapted.request.messages[0].parts == (Text("Document: notes\nold\n\nthe words", cache=CacheMark(), at="messages[0].content[0]"),)
     assert reports == [("messages[0].content[0]", "document", "approximated")]
+
+
+TABLE = Media("document", Inline("YSxiCjEsMgo="), "text/csv", "t.csv")
+TEXTS: list[tuple[str, dict[str, Any], Media, Part]] = [
+    ("a table", {"document_types": ("application/pdf", "text/plain")}, TABLE,
+     Media("document", PlainText("a,b\n1,2\n"), "text/plain", "t.csv", at="messages[0].content[0]")),
+    ("a table to a model without documents", {"accepts_documents": False}, TABLE,
+     Text("Document: t.csv\n\na,b\n1,2\n", at="messages[0].content[0]")),
+    ("JSON", {"document_types": ("text/plain",)}, Media("document", Inline("e30="), "application/json"),
+     Media("document", PlainText("{}"), "text/plain", at="messages[0].content[0]")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("facts", "media", "sent"), [x[1:] for x in TEXTS], ids=[x[0] for x in TEXTS])
+def test_a_document_that_is_text_by_another_name_is_sent_as_text(facts: dict[str, Any], media: Media, sent: Part) -> None:
+    adapted, reports = run(Request("m", turns(("user", media))), **facts)
+    assert adapted.request.messages[0].parts == (sent,)
+    assert reports == [("messages[0].content[0]", "document", "approximated")]
+
+
+def test_bytes_that_are_no_text_are_refused_whatever_they_are_called() -> None:
+    media = Media("document", Inline("/w=="), "text/csv")
+    adapted, reports = run(Request("m", turns(("user", media))), document_types=("text/plain",))
+    assert reports == [("messages[0].content[0]", "document", "dropped")]
+    assert "text/csv" in said(adapted.request)[0][1][0]
+
+
+def test_a_refusal_says_how_the_media_was_given() -> None:
+    film = Media("video", Url("https://youtu.be/x"))
+    assert "here given by a URL" in said(run(Request("m", turns(("user", film))))[0].request)[0][1][0]
+    page = Media("image", Url("s3://b/a.png"))
+    assert "a s3:// one" in said(run(Request("m", turns(("user", page))))[0].request)[0][1][0]
 
 
 def test_media_in_results_move_behind_them() -> None:

@@ -5,13 +5,18 @@ assistant's own and in tool results it becomes a short visible text and is repor
 text-only model, or an agent whose tool made a screenshot, goes on. Documents given as text are sent as text.
 """
 
+from base64 import b64decode
+
 from msgspec.structs import replace
 
 from ..facts import Facts
 from ..ledger import Ledger
-from ..messages import FileRef, Media, Message, Part, PartList, PlainText, Text, ToolResult, Url
+from ..messages import FileRef, Inline, Media, Message, Part, PartList, PlainText, Text, ToolResult, Url, given_by
 from ..request import Request
 from .walk import MEDIA, RESULT_MEDIA, Notes, edited, is_client_result
+
+TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml", "application/x-yaml", "application/javascript"})
+"""Types of text besides `text/...`."""
 
 
 def fit_media(request: Request, facts: Facts, ledger: Ledger, notes: Notes) -> Request:
@@ -58,6 +63,12 @@ def _fitted(media: Media, facts: Facts, ledger: Ledger, protocol: str, wanted_no
     why = refusal(media, facts, protocol)
     if why is None:
         return None
+    plain = _as_plain_text(media)
+    if plain is not None:
+        if refusal(plain, facts, protocol) is None:
+            ledger.approximate(media.at, media.kind, "tuning", f"{media.media_type} sent as plain text")
+            return (plain,)
+        media = plain
     if isinstance(media.source, (PlainText, PartList)):
         ledger.approximate(media.at, media.kind, "content", "sent as text")
         return _document_text(media, media.source, facts, ledger, protocol, wanted_now)
@@ -67,6 +78,19 @@ def _fitted(media: Media, facts: Facts, ledger: Ledger, protocol: str, wanted_no
         ledger.approximate(media.at, media.kind, "content", f"{why}: a short text stands in its place")
     name = f" {media.name}" if media.name else ""
     return (Text(f"[{media.kind}{name} left out: {why}]", cache=media.cache, at=media.at),)
+
+
+def _as_plain_text(media: Media) -> Media | None:
+    """A document that is text, whatever its type calls it, as one given as text; None for all others."""
+    kind = media.media_type or ""
+    textual = kind.startswith("text/") or kind in TEXTUAL or kind.endswith(("+json", "+xml"))
+    if media.kind != "document" or not textual or not isinstance(media.source, Inline):
+        return None
+    try:
+        text = b64decode(media.source.data, validate=True).decode()
+    except ValueError:
+        return None
+    return replace(media, source=PlainText(text), media_type="text/plain")
 
 
 def refusal(media: Media, facts: Facts, protocol: str = "") -> str | None:
@@ -80,13 +104,17 @@ def refusal(media: Media, facts: Facts, protocol: str = "") -> str | None:
         "video": facts.accepts_video,
     }
     if not accepted[media.kind]:
-        return f"the model takes no {media.kind}s" if media.kind != "audio" else "the model takes no audio"
+        what = "audio" if media.kind == "audio" else f"{media.kind}s"
+        return f"the model takes no {what}" if isinstance(media.source, (Inline, PlainText, PartList)) else (
+            f"the model takes no {what}, here given by {given_by(media)}"
+        )
     types = {"image": facts.image_types, "document": facts.document_types}.get(media.kind, ())
     kind = "text/plain" if isinstance(media.source, PlainText) else media.media_type
     if types and kind is not None and kind not in types and not isinstance(media.source, PartList):
         return f"the model takes no {kind}"
     if isinstance(media.source, Url) and not _readable(media, media.source.url, facts):
-        return "the provider does not fetch it from its URL"
+        scheme = media.source.url.partition(":")[0]
+        return "the provider does not fetch it from its URL" + ("" if scheme in ("http", "https") else f", a {scheme}:// one")
     return None
 
 

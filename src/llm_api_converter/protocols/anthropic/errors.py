@@ -4,7 +4,6 @@ Source: anthropic SDK 2.12.0, types/shared/error_type.py, _exceptions.py; https:
 (November 2026). Claude Code compacts its history when a 400's message begins `prompt is too long:`, so every context overflow does.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ import msgspec
 from ...framing.sse import sse_event
 from ...hub.errors import ApiError, ErrorKind
 from ..base import WireError
+from ..unsupported import refused_field
 
 ERROR_IN: dict[str, ErrorKind] = {
     "invalid_request_error": "invalid",
@@ -58,20 +58,6 @@ _BAD_STATE = (
 )
 _NO_CREDIT = ("credit balance is too low",)
 _BETA = ("anthropic-beta", "invalid beta flag")
-# Wordings of "this field is not taken"; the group is the field.
-_UNSUPPORTED = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"^([\w.\[\]-]+): Extra inputs are not permitted",
-        r"`([\w.]+)` (?:is|are) (?:not supported|deprecated|unsupported|not allowed|no longer supported)",
-        r"does not support (?:the )?[`'\"]?([\w.]+)[`'\"]? (?:parameter|field|option)",
-        r"^([\w.]+) is (?:not supported|deprecated|unsupported)",
-        r"`([\w.]+)` and `[\w.]+` cannot both be",
-        r"(adaptive thinking) is not supported",
-    )
-)
-_FIELDS = {"adaptive thinking": "thinking"}
-
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -154,11 +140,7 @@ def _kind(word: str | None, status: int | None, message: str) -> ErrorKind:
 def _unsupported(message: str) -> str | None:
     if any(words in message for words in _BETA):
         return "anthropic-beta"
-    for pattern in _UNSUPPORTED:
-        found = pattern.search(message)
-        if found:
-            return _FIELDS.get(found.group(1), found.group(1))
-    return None
+    return refused_field(message)
 
 
 def _seconds(value: str | None) -> float | None:

@@ -15,6 +15,7 @@ from msgspec import DecodeError
 from ...framing.aws_event_stream import aws_exception
 from ...hub.errors import ApiError, ErrorKind
 from ..base import WireError
+from ..unsupported import refused_field
 from .wire import decode_json, encode_json
 
 ERROR_IN: dict[str, ErrorKind] = {
@@ -89,12 +90,8 @@ _TOO_LONG = re.compile(
     r"|exceeds? the (?:model's )?(?:maximum )?context|context window|too many input tokens|too many total text bytes",
     re.IGNORECASE,
 )
-_UNSUPPORTED = re.compile(
-    r"doesn[’']t support the (?P<a>[\w.]+) field|extraneous key \[(?P<b>\w+)\] is not permitted"
-    r"|(?P<c>[\w.]+): Extra inputs are not permitted"
-    r"|[`'\"](?P<d>\w+)[`'\"] is (?:deprecated|not supported)"
-)
 _BAD_STATE = re.compile(r"invalid [`'\"]?signature[`'\"]? in [`'\"]?thinking|expected [`'\"]?thinking[`'\"]? or", re.IGNORECASE)
+_PREAMBLE = re.compile(r"^(?:The model returned the following errors: )?(?:Malformed input request: )?#?:?\s*")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _BODY_KEPT = 4096
 
@@ -156,8 +153,7 @@ def _error(
     if kind == "invalid":
         if _TOO_LONG.search(message):
             kind = "context_too_long"
-        found = _UNSUPPORTED.search(message)
-        refused = next((group for group in found.groups() if group), None) if found else None
+        refused = refused_field(_PREAMBLE.sub("", message))
     return ApiError(
         kind,
         message or name or f"the upstream answered {status}",

@@ -11,6 +11,7 @@ import msgspec
 
 from ...hub.errors import ApiError, ErrorKind
 from ..base import Json, WireError
+from ..unsupported import refused_field
 
 ERROR_IN: dict[str, ErrorKind] = {
     "INVALID_ARGUMENT": "invalid", "FAILED_PRECONDITION": "invalid", "OUT_OF_RANGE": "invalid", "UNAUTHENTICATED": "unauthenticated",
@@ -77,7 +78,7 @@ def decode_status(status: int, headers: Mapping[str, str], error: Json, body: by
     kind = _refined(REASON_IN.get(reason or "", kind), message, details)
     return ApiError(
         kind, message, status=status, code=reason or word, retry_after_s=_retry_after(headers, details),
-        upstream=(status, body[:_MAX_KEPT]), unsupported=_unsupported(message) if kind == "invalid" else None,
+        upstream=(status, body[:_MAX_KEPT]), unsupported=refused_field(message) if kind == "invalid" else None,
         bad_state=kind == "invalid" and _bad_signature(message),
     )
 
@@ -159,11 +160,6 @@ def _retry_after(headers: Mapping[str, str], details: list[Json]) -> float | Non
         except ValueError:
             continue
     return None
-
-
-def _unsupported(message: str) -> str | None:
-    """The field a message says it does not know: `Unknown name "strict" at 'tools[0]'`."""
-    return message.partition('Unknown name "')[2].partition('"')[0] or None
 
 
 def _bad_signature(message: str) -> bool:

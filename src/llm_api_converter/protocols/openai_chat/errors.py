@@ -12,6 +12,7 @@ import msgspec
 
 from ...hub.errors import ApiError, ErrorKind
 from ..base import WireError
+from ..unsupported import REFUSED, refused_field
 from .wire import decode_json, encode_json
 
 STATUS_IN: dict[int, ErrorKind] = {
@@ -99,8 +100,11 @@ def decode_error_value(value: Any, status: int | None = None) -> ApiError:
     code, kind_word, param = _word(fields.get("code")), _word(fields.get("type")), _word(fields.get("param"))
     status = status or _status(fields)
     kind = _kind(status, code, kind_word, message)
-    unsupported = param if kind == "unsupported" else None
-    if kind == "unsupported" and param is None:
+    unsupported = None
+    if kind in ("unsupported", "invalid") and status != 404:
+        named = kind == "unsupported" or REFUSED.search(message) is not None
+        unsupported = param if param is not None and named else refused_field(message)
+    if kind == "unsupported" and unsupported is None:
         kind = "invalid"
     # A path into the upstream's own messages says nothing about the client's.
     path = param if param is not None and "[" not in param else None
