@@ -18,7 +18,7 @@ from ..base import Answer, Json
 from ..ending import Words, report_ending
 from ..fields import Fields
 from .content import ContentEncoder, decode_content
-from .request import TIER_OUT
+from .options import TIER_OUT
 from .wire import PROTOCOL, decode_json, encode_json
 
 FINISH_IN: dict[str, FinishReason] = {
