@@ -4,7 +4,7 @@ A reservation names every bucket a request counts against; all are taken from, o
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -74,17 +74,29 @@ class Away(Exception):
     """The back end cannot be asked, and the settings say that then nobody comes in."""
 
 
-class Decision(Struct, frozen=True):
-    """One bucket's part in a decision, as it was made: enough to make it again. `cost` is negative where something is given back."""
+class Take(Struct, frozen=True):
+    """One bucket's part in a decision: what it held, and what was asked of it (negative where something is given back). `freed`: the slots
+    of dead workers that came back since the last decision about this bucket.
+    """
 
     bucket: str
-    at_s: float
     rate_per_s: float
     burst: float
     cost: float
     level: float
+    freed: float = 0.0
+
+
+class Decision(Struct, frozen=True):
+    """A decision as it was made: enough to make it again. `order` counts them over all processes, without gaps but for those which a
+    process that was killed could not tell any more; `at_s` is the clock of the back end.
+    """
+
+    order: int
+    at_s: float
     kind: Literal["reserve", "settle"]
     granted: bool
+    takes: tuple[Take, ...]
 
 
 Log = Callable[[Decision], None]
@@ -96,10 +108,15 @@ class Limiter(Protocol):
     away: int
 
     def reserve(self, rules: tuple[Rule, ...], tokens: float) -> "Grant | Denied | Awaitable[Grant | Denied]":
-        """Take 1 of `requests`, `tokens` of `tokens`, a slot of `concurrent`. Raises Away."""
+        """Take 1 of `requests`, `tokens` of `tokens`, a slot of `concurrent`. An empty grant: it could not be asked for, and the settings
+        let everyone in then. Raises Away where they let nobody in.
+        """
 
     def settle(self, grant: Grant, tokens: float | None) -> "Awaitable[None] | None":
         """Give back what was reserved too much or take what was too little, and free the slots; None: the estimate stands."""
+
+    def status(self) -> dict[str, Any]:
+        """For administrators: whether it can be asked, and what it counts of itself."""
 
     async def open(self) -> None:
         """Be ready. A back end that is away does not keep from starting."""

@@ -1,25 +1,32 @@
-"""Limits that hold over several machines, in Redis or Valkey: one script, one round trip, the server's own clock.
+"""Limits that hold over several machines, in Redis or Valkey: one script (`script.lua`), one round trip, the server's own clock.
 
-The script is the arithmetic of `bucket` once more. Every key of a reservation carries the same hash tag, so that a cluster keeps them
-together. Slots are members of a sorted set that expire: a worker renews those it holds, so that a dead worker's are free within `LEASE_S`.
+Every key of a reservation carries the same hash tag, so that a cluster would keep them together. Slots are members of a sorted set that
+run out: a worker renews those it holds long before, so that a dead worker's are free within the lease.
 
-While the server is away nobody waits for it: it is asked again once a second, and until it answers everyone comes in (`open`) or nobody
-(`closed`), as the settings say.
+Decisions are sent as they are asked for, over at most `SENDERS` connections; what is asked while all are busy goes together on the next.
+A caller that does not wait for its answer any more gets back what it was granted.
+
+While the server is away nobody waits for it: it is asked again every `AGAIN_S`, with a decision of its own, and until it decides everyone
+comes in (`open`) or nobody (`closed`), as the settings say.
 """
 
 import asyncio
+from collections import deque
+from collections.abc import Sequence
+from importlib import resources
 from secrets import token_hex
 from typing import Any, Literal
 
 import structlog
+from msgspec import Struct
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from ..observe.tasks import background
-from .base import Away, Decision, Denied, Grant, Log, Rule, cost_of
-from .bucket import price
+from .base import Away, Decision, Denied, Grant, Log, Rule, Take, cost_of
+from .bucket import EPSILON, price
 
 log = structlog.get_logger("gateway")
 
@@ -27,198 +34,270 @@ PREFIX = "{llm-api-converter}:limit:"
 TIMEOUT_S = 0.5
 AGAIN_S = 1.0
 LEASE_S = 15.0
-RENEW_S = 5.0
 SLOT_RETRY_S = 1.0
+SENDERS = 8
+BATCH = 64
 
-# KEYS: one a rule. ARGV: mode, lease id, lease seconds, then for each rule: kind (b or c), rate, burst, cost.
-# Mode `reserve` takes all or none; `settle` takes whatever it is told and frees slots. Returns {granted, index of the rule that lacks most,
-# seconds to wait, time, level before each}; numbers as text, for Redis cuts fractions off.
-SCRIPT = """
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
-local settling = ARGV[1] == 'settle'
-local lease, lease_s = ARGV[2], tonumber(ARGV[3])
-local levels, denied, longest = {}, 0, 0
-for i, key in ipairs(KEYS) do
-  local at = 3 + (i - 1) * 4
-  local kind, rate, burst, cost = ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local level, wait = 0, 0
-  if kind == 'c' then
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
-    level = burst - redis.call('ZCARD', key)
-    if level < 1 then wait = tonumber(ARGV[#ARGV]) end
-  else
-    local state = redis.call('HMGET', key, 'l', 't')
-    level = tonumber(state[1] or burst)
-    local since = tonumber(state[2] or now)
-    if now > since then level = level + (now - since) * rate end
-    if level > burst then level = burst end
-    if not settling and level < cost - 0.000000001 then
-      if rate > 0 then wait = (cost - level) / rate else wait = 1e12 end
-    end
-  end
-  levels[i] = level
-  if wait > longest then longest, denied = wait, i end
-end
-if settling or denied == 0 then
-  for i, key in ipairs(KEYS) do
-    local at = 3 + (i - 1) * 4
-    local kind, rate, burst, cost = ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-    if kind == 'c' then
-      if settling then redis.call('ZREM', key, lease) else redis.call('ZADD', key, now + lease_s, lease) end
-      redis.call('PEXPIRE', key, math.ceil(lease_s * 2000))
-    else
-      local level = math.min(burst, levels[i] - cost)
-      redis.call('HSET', key, 'l', string.format('%.17g', level), 't', string.format('%.17g', now))
-      local full = 1
-      if rate > 0 then full = (burst - level) / rate end
-      redis.call('PEXPIRE', key, math.min(math.ceil(full * 1000) + 1000, 604800000))
-    end
-  end
-end
-local out = {denied == 0 and 1 or 0, denied, string.format('%.17g', longest), string.format('%.17g', now)}
-for i, level in ipairs(levels) do out[4 + i] = string.format('%.17g', level) end
-return out
-"""
+SCRIPT = resources.files(__package__).joinpath("script.lua").read_text(encoding="utf-8")
+
+_Mode = Literal["reserve", "settle"]
+_FAILURES = (RedisError, OSError, TimeoutError)
+
+
+class _Answer(Struct, frozen=True):
+    """What the script returns."""
+
+    granted: bool
+    worst: int
+    wait_s: float
+    at_s: float
+    order: int
+    levels: tuple[float, ...]
+    freed: tuple[float, ...]
+
+    @classmethod
+    def read(cls, line: bytes) -> "_Answer":
+        granted, worst, wait_s, at_s, order, *rest = line.split()
+        levels, freed = tuple(map(float, rest[::2])), tuple(map(float, rest[1::2]))
+        return cls(granted == b"1", int(worst), float(wait_s), float(at_s), int(order), levels, freed)
+
+
+class _Ask:
+    """A decision that is asked for. `answer` becomes None where the server is away."""
+
+    __slots__ = ("answer", "costs", "lease", "mode", "rules")
+
+    def __init__(self, mode: _Mode, lease: str, rules: Sequence[Rule], costs: Sequence[float]) -> None:
+        self.mode = mode
+        self.lease = lease
+        self.rules = rules
+        self.costs = costs
+        self.answer: asyncio.Future[_Answer | None] = asyncio.get_running_loop().create_future()
 
 
 class RedisLimiter:
-    """`Limiter` over all gateways that use the same server."""
+    """`Limiter` over all gateways that use the same server. `log` is told of every decision. The slots of a dead worker are free after
+    `lease_s`, which is the same for all.
+    """
 
-    def __init__(self, url: str, *, on_failure: Literal["open", "closed"] = "open", log: Log | None = None, prefix: str = PREFIX) -> None:
+    def __init__(
+        self, url: str, *, on_failure: Literal["open", "closed"] = "open", log: Log | None = None, prefix: str = PREFIX,
+        lease_s: float = LEASE_S,
+    ) -> None:  # fmt: skip
         self._redis: Redis = Redis.from_url(
             url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0), decode_responses=False
         )
         self._open_when_away = on_failure == "open"
         self._log = log
         self._prefix = prefix
+        self._lease_s = lease_s
         self._sha = ""
-        self._is_away = False
+        self._queue: deque[_Ask] = deque()
+        self._senders: set[asyncio.Task[None]] = set()
         self._leases: dict[str, tuple[str, ...]] = {}
-        self._tending: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._back: asyncio.Task[None] | None = None
+        self._is_away = False
         self.away = 0
 
     async def open(self) -> None:
         try:
-            self._sha = await self._redis.script_load(SCRIPT)
-        except (RedisError, OSError, TimeoutError) as error:
+            await self._try()
+        except _FAILURES as error:
             self._gone(error)
-        self._tending = background(self._tend())
+        self._renewing = background(self._renew())
 
     async def close(self) -> None:
-        for task in (self._tending, self._back):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        self._tending = None
+        tasks = [task for task in (self._renewing, self._back) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, *self._senders, return_exceptions=True)
+        self._renewing = self._back = None
+        if self._leases and not self._is_away:
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    await self._free(self._leases)
+            except _FAILURES as error:
+                log.warning("slots not freed", error=_said(error), free_in_s=self._lease_s)
+        self._leases.clear()
         await self._redis.aclose()
 
+    def status(self) -> dict[str, Any]:
+        return {"backend": "redis", "reachable": not self._is_away, "away": self.away}
+
+    # ------------------------------------------------------------ decisions
+
     async def reserve(self, rules: tuple[Rule, ...], tokens: float) -> Grant | Denied:
-        lease = token_hex(8) if any(rule.dimension == "concurrent" for rule in rules) else ""
+        """Raises Away."""
+        lease = token_hex(8) if any(rule.is_slots for rule in rules) else ""
         costs = [price(cost_of(rule, tokens), rule.burst) for rule in rules]
-        answer = await self._run("reserve", lease, rules, costs)
+        answer = await self._asked("reserve", lease, rules, costs)
         if answer is None:
+            self.away += 1
+            if not self._open_when_away:
+                raise Away("the server that counts rate limits is away")
             return Grant()
-        granted, worst, wait_s, levels = self._read("reserve", rules, costs, answer)
-        if not granted:
-            return Denied(rules[worst - 1], wait_s, rules, levels)
+        if not answer.granted:
+            return Denied(rules[answer.worst - 1], answer.wait_s, rules, answer.levels)
         if lease:
-            self._leases[lease] = tuple(self._key(rule) for rule in rules if rule.dimension == "concurrent")
-        return Grant(rules, tokens, tuple(level - cost for level, cost in zip(levels, costs, strict=True)), lease)
+            self._leases[lease] = tuple(self._prefix + rule.name for rule in rules if rule.is_slots)
+        return Grant(rules, tokens, tuple(level - cost for level, cost in zip(answer.levels, costs, strict=True)), lease)
 
     async def settle(self, grant: Grant, tokens: float | None) -> None:
+        """What cannot be settled is not: buckets fill by themselves, and a lease runs out that is not renewed."""
         self._leases.pop(grant.lease, None)
         rules, costs = [], []
         for rule in grant.rules:
-            if rule.dimension == "tokens" and tokens is not None:
+            if rule.is_slots:
+                cost = -1.0
+            elif rule.dimension == "tokens" and tokens is not None:
+                cost = tokens - price(grant.tokens, rule.burst)
+            else:
+                continue
+            if abs(cost) > EPSILON:
                 rules.append(rule)
-                costs.append(tokens - price(grant.tokens, rule.burst))
-            elif rule.dimension == "concurrent" and grant.lease:
-                rules.append(rule)
-                costs.append(-1.0)
-        if not rules or all(cost == 0 for cost in costs):
-            return
-        try:
-            answer = await self._run("settle", grant.lease, tuple(rules), costs)
-        except Away:
-            return
-        if answer is not None:
-            self._read("settle", tuple(rules), costs, answer)
+                costs.append(cost)
+        if rules and await self._asked("settle", grant.lease, rules, costs) is None:
+            self.away += 1
 
-    def _key(self, rule: Rule) -> str:
-        return self._prefix + rule.name
+    # ------------------------------------------------------------ sending
 
-    async def _run(self, mode: str, lease: str, rules: tuple[Rule, ...], costs: list[float]) -> list[Any] | None:
-        """What the script says; None while the server is away and everyone may come in. Raises Away where nobody may."""
-        if not self._is_away:
-            keys = [self._key(rule) for rule in rules]
-            arguments: list[str] = [mode, lease, repr(LEASE_S)]
-            for rule, cost in zip(rules, costs, strict=True):
-                arguments += ["c" if rule.dimension == "concurrent" else "b", repr(rule.rate_per_s), repr(rule.burst), repr(cost)]
-            arguments.append(repr(SLOT_RETRY_S))
+    async def _asked(self, mode: _Mode, lease: str, rules: Sequence[Rule], costs: Sequence[float]) -> _Answer | None:
+        """None: the server is away."""
+        if self._is_away:
+            return None
+        ask = _Ask(mode, lease, rules, costs)
+        self._queue.append(ask)
+        if len(self._senders) < SENDERS:
+            sender = background(self._send())
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+        return await ask.answer
+
+    async def _send(self) -> None:
+        while self._queue:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
+            answers: list[_Answer | None] = [None] * len(batch)
+            if not self._is_away:
+                try:
+                    async with asyncio.timeout(TIMEOUT_S):
+                        answers = [_Answer.read(line) for line in await self._decided(batch)]
+                except _FAILURES as error:
+                    self._gone(error)
+            for ask, answer in zip(batch, answers, strict=True):
+                if answer is not None and self._log is not None:
+                    self._log(_decision(ask, answer))
+                if not ask.answer.done():
+                    ask.answer.set_result(answer)
+                elif ask.mode == "reserve" and answer is not None and answer.granted:
+                    self._queue.append(_Ask("settle", ask.lease, ask.rules, [-cost for cost in ask.costs]))
+
+    async def _decided(self, batch: list[_Ask]) -> list[bytes]:
+        """What the script returns of each. Raises RedisError, OSError, TimeoutError."""
+        commands = [self._command(ask) for ask in batch]
+        lines = await self._evaluated(commands)
+        while missing := [number for number, line in enumerate(lines) if isinstance(line, NoScriptError)]:
+            await self._load()  # the server was started anew, or its scripts were flushed
+            again = await self._evaluated([commands[number] for number in missing])
+            for number, line in zip(missing, again, strict=True):
+                lines[number] = line
+        for line in lines:
+            if isinstance(line, Exception):
+                raise line
+        return lines
+
+    async def _evaluated(self, commands: list[list[Any]]) -> list[Any]:
+        if len(commands) == 1:
             try:
-                return await self._evaluate(keys, arguments)
-            except (RedisError, OSError, TimeoutError) as error:
-                self._gone(error)
-        self.away += 1
-        if not self._open_when_away:
-            raise Away("the server that counts rate limits is away")
-        return None
+                return [await self._execute(*commands[0])]
+            except NoScriptError as error:
+                return [error]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command("EVALSHA", self._sha, *command)
+            return await pipe.execute(raise_on_error=False)
 
-    async def _evaluate(self, keys: list[str], arguments: list[str]) -> list[Any]:
-        try:
-            if self._sha:
-                return await self._redis.evalsha(self._sha, len(keys), *keys, *arguments)  # type: ignore[no-any-return]
-        except NoScriptError:
-            pass  # the server was started anew, or its scripts were flushed
-        self._sha = await self._redis.script_load(SCRIPT)
-        return await self._redis.evalsha(self._sha, len(keys), *keys, *arguments)  # type: ignore[no-any-return]
+    async def _execute(self, *command: Any) -> Any:
+        return await self._redis.execute_command("EVALSHA", self._sha, *command)  # type: ignore[no-untyped-call]
 
-    def _read(
-        self, mode: Literal["reserve", "settle"], rules: tuple[Rule, ...], costs: list[float], answer: list[Any]
-    ) -> tuple[bool, int, float, tuple[float, ...]]:
-        granted, worst = bool(answer[0]), int(answer[1])
-        wait_s, now_s = float(answer[2]), float(answer[3])
-        levels = tuple(float(level) for level in answer[4:])
+    def _command(self, ask: _Ask) -> list[Any]:
+        keys = [self._prefix + rule.name for rule in ask.rules]
         if self._log is not None:
-            for rule, cost, level in zip(rules, costs, levels, strict=True):
-                done = granted or mode == "settle"
-                self._log(Decision(rule.name, now_s, rule.rate_per_s, rule.burst, cost, level, mode, done))
-        return granted, worst, wait_s, levels
+            keys.append(self._prefix + "order")
+        command = [len(keys), *keys, ask.mode, ask.lease, self._lease_s, SLOT_RETRY_S]
+        for rule, cost in zip(ask.rules, ask.costs, strict=True):
+            kind = "slots" if rule.is_slots else "bucket"
+            command.append(f"{kind} {rule.rate_per_s!r} {rule.burst!r} {cost!r}")
+        return command
+
+    async def _load(self) -> None:
+        self._sha = await self._redis.script_load(SCRIPT)
+
+    # ------------------------------------------------------------ away and back
 
     def _gone(self, error: Exception) -> None:
         if not self._is_away:
             self._is_away = True
-            how = "everyone comes in" if self._open_when_away else "nobody comes in"
-            log.error("rate limits away", error=type(error).__name__, meanwhile=how)
+            log.error("rate limits away", error=_said(error), meanwhile="everyone comes in" if self._open_when_away else "nobody comes in")
             self._back = background(self._come_back())
 
     async def _come_back(self) -> None:
-        while True:
+        while self._is_away:
             await asyncio.sleep(AGAIN_S)
             try:
-                self._sha = await self._redis.script_load(SCRIPT)
-            except (RedisError, OSError, TimeoutError):
+                await self._try()
+            except _FAILURES:
                 continue
             self._is_away = False
             log.info("rate limits back")
-            return
 
-    async def _tend(self) -> None:
-        """Renew the slots this worker holds."""
+    async def _try(self) -> None:
+        """A decision about a bucket of nobody: a server that only reads, or has no memory left, is away too."""
+        async with asyncio.timeout(TIMEOUT_S):
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
+            await self._load()
+            nobody = [1, self._prefix + "nobody", "settle", "", self._lease_s, SLOT_RETRY_S, "bucket 1 1 0"]
+            await self._execute(*nobody)
+
+    # ------------------------------------------------------------ leases
+
+    async def _renew(self) -> None:
+        """A server that has forgotten the slots this worker holds, because it was started anew, learns of them here."""
         while True:
-            await asyncio.sleep(RENEW_S)
+            await asyncio.sleep(self._lease_s / 3)
             if self._is_away or not self._leases:
                 continue
+            held = dict(self._leases)
             try:
-                seconds, micros = await self._redis.time()
-                until = seconds + micros / 1e6 + LEASE_S
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    for lease, keys in list(self._leases.items()):
-                        for key in keys:
-                            pipe.zadd(key, {lease: until})
-                            pipe.pexpire(key, int(LEASE_S * 2000))
-                    await pipe.execute()
-            except (RedisError, OSError, TimeoutError) as error:
+                async with asyncio.timeout(TIMEOUT_S):
+                    seconds, micros = await self._redis.time()
+                    until_s = seconds + micros / 1e6 + self._lease_s
+                    async with self._redis.pipeline(transaction=False) as pipe:
+                        for lease, keys in held.items():
+                            for key in keys:
+                                pipe.zadd(key, {lease: until_s})
+                                pipe.pexpire(key, int(self._lease_s * 2000))
+                        await pipe.execute()
+                    # Those that were settled meanwhile may have been freed before they were renewed.
+                    await self._free({lease: keys for lease, keys in held.items() if lease not in self._leases})
+            except _FAILURES as error:
                 self._gone(error)
+
+    async def _free(self, leases: dict[str, tuple[str, ...]]) -> None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for lease, keys in leases.items():
+                for key in keys:
+                    pipe.zrem(key, lease)
+            await pipe.execute()
+
+
+def _decision(ask: _Ask, answer: _Answer) -> Decision:
+    takes = tuple(
+        Take(rule.name, rule.rate_per_s, rule.burst, cost, level, freed)
+        for rule, cost, level, freed in zip(ask.rules, ask.costs, answer.levels, answer.freed, strict=True)
+    )
+    return Decision(answer.order, answer.at_s, ask.mode, answer.granted, takes)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
