@@ -11,8 +11,9 @@ from ...hub.request import Request
 from ..base import Json
 from ..citing import lose_citations
 from ..fields import Fields
-from .content import ContentEncoder, decode_content
+from .content import decode_content
 from .wire import PROTOCOL
+from .written import ContentEncoder
 
 ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 

@@ -17,9 +17,10 @@ from ...hub.response import Finish, FinishReason, Response, Usage
 from ..base import Answer, Json
 from ..ending import Words, report_ending
 from ..fields import Fields
-from .content import ContentEncoder, decode_content
+from .content import decode_content
 from .options import TIER_OUT
 from .wire import PROTOCOL, decode_json, encode_json
+from .written import ContentEncoder
 
 FINISH_IN: dict[str, FinishReason] = {
     "end_turn": "stop",

@@ -18,10 +18,10 @@ from ...hub.response import Usage
 from ..base import Answer, Json
 from ..citing import lose_citations
 from .citations import encode_citation
-from .content import ContentEncoder, encode_redacted, tool_use_head
 from .errors import stream_error
 from .response import encode_finish, encode_tier, encode_usage
 from .wire import PROTOCOL, encode_json
+from .written import ContentEncoder, encode_redacted, tool_use_head
 
 _DELTA = event_headers("contentBlockDelta")
 _START = event_headers("contentBlockStart")

@@ -15,8 +15,9 @@ from ...hub.ledger import Ledger, unknown_extras
 from ...hub.request import ProviderTool, Request, Tool, ToolChoice
 from ..base import Json
 from ..fields import Fields
-from .content import decode_cache_point, encode_cache_point
+from .content import decode_cache_point
 from .wire import PROTOCOL, SYSTEM_TOOLS
+from .written import encode_cache_point
 
 CHOICE_IN = {"auto": "auto", "any": "any", "tool": "one"}
 CHOICE_OUT = {"auto": "auto", "any": "any"}
