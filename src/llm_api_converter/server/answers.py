@@ -22,9 +22,9 @@ from .continuations import Collector
 
 
 class Seen:
-    """What has come by so far. `begun`: anything but pings."""
+    """What has come by so far. `begun`: anything but pings. `tier`: the service tier the answer was given."""
 
-    __slots__ = ("answer_id", "asides", "begun", "failed", "finish", "model", "over", "usage")
+    __slots__ = ("answer_id", "asides", "begun", "failed", "finish", "model", "over", "tier", "usage")
 
     def __init__(self) -> None:
         self.begun = False
@@ -35,6 +35,7 @@ class Seen:
         self.asides: list[Aside] = []
         self.answer_id = ""
         self.model = ""
+        self.tier: str | None = None
 
     def take(self, events: Iterable[Event]) -> None:
         """Note the next events."""
@@ -50,20 +51,21 @@ class Seen:
                 self.usage = event.usage  # type: ignore[union-attr]
             elif kind is Finished:
                 self.finish = event.finish  # type: ignore[union-attr]
+                self.tier = event.service_tier or self.tier  # type: ignore[union-attr]
             elif kind is Failed:
                 self.failed, self.over = event.error, True  # type: ignore[union-attr]
             elif kind is End:
                 self.over = True
             elif kind is Begin:
                 self.begun = True
-                self.answer_id, self.model = event.id, event.model  # type: ignore[union-attr]
+                self.answer_id, self.model, self.tier = event.id, event.model, event.service_tier  # type: ignore[union-attr]
             else:
                 self.begun = True
 
     def take_response(self, response: Response) -> None:
         """Note a whole answer."""
         self.begun = self.over = True
-        self.usage, self.finish = response.usage, response.finish
+        self.usage, self.finish, self.tier = response.usage, response.finish, response.service_tier
         self.answer_id, self.model = response.id, response.model
 
 

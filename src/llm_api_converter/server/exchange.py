@@ -16,6 +16,8 @@ from ..observe.traces import Trace
 from ..protocols.base import Codec, StreamForm
 from ..providers.target import Route, Target
 from ..upstream.client import UpstreamAnswer
+from ..usage.account import Spent
+from ..usage.prices import Called
 from .answers import Seen
 from .http import Responder
 from .routes import Match
@@ -38,7 +40,7 @@ class Exchange:
     """Mutable notes of one request. Times are monotonic, in seconds; 0.0 means "not yet"."""
 
     __slots__ = (
-        "allowed", "base_ledger", "body", "budget_warning", "codec", "decoded", "error", "form", "headers", "ledger", "match",
+        "allowed", "base_ledger", "body", "budget_warning", "codec", "decoded", "earlier", "error", "form", "headers", "ledger", "match",
         "mode", "model", "parsed", "peer", "query", "recalled", "refusal", "request_id", "responder", "route", "runtime", "seen",
         "sent_s", "started_s", "stream", "target", "trace", "tries", "who",
     )  # fmt: skip
@@ -73,6 +75,7 @@ class Exchange:
         self.base_ledger = Ledger()
         self.ledger: Ledger | None = None
         self.tries = 0
+        self.earlier: tuple[Spent, ...] = ()  # tries before the last, as far as their upstreams said what they used
         self.sent_s = 0.0
         self.seen: Seen | None = None
         self.error: ApiError | None = None
@@ -88,8 +91,25 @@ class Exchange:
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens used, as far as the upstream has said."""
-        return None if self.seen is None else self.seen.usage
+        """The tokens used by the last try whose upstream has said so, as far as it has."""
+        if self.seen is not None:
+            return self.seen.usage
+        return self.earlier[-1].usage if self.earlier else None
+
+    @property
+    def called(self) -> Called | None:
+        """Who was called last, by the names prices are found by; None: nobody."""
+        target = self.target
+        if target is None or not self.sent_s:
+            return None
+        return Called(target.provider, target.type, target.base_url, target.model, "" if self.seen is None else self.seen.model)
+
+    def note_try(self) -> None:
+        """The last try failed: what its upstream said it used counts all the same, whatever follows."""
+        called, seen = self.called, self.seen
+        if called is not None and seen is not None and seen.usage is not None:
+            self.earlier = (*self.earlier, Spent(called, seen.usage, seen.tier))
+            self.seen = None
 
     def post(self, target: Target, url: str, body: bytes, headers: dict[str, str]) -> Awaitable[UpstreamAnswer]:
         """Make one upstream call for this request; its trace tells of it. Raises `ApiError`."""
