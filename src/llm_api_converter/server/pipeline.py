@@ -271,6 +271,7 @@ async def _tried(x: Exchange, head: Head, target: Target) -> tuple[Call, Upstrea
         try:
             return await _ask(x, call)
         except ApiError as error:
+            x.note_try()
             _upstream_failed(x, call, error)
             if error.bad_state and not stripped:
                 stripped = True

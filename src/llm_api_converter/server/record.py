@@ -7,7 +7,6 @@ from ..hub.events import Aside
 from ..observe.metrics import Metrics
 from ..observe.traces import Ended
 from ..usage.account import CLIENT_GONE, Finished
-from ..usage.prices import Called
 from .answers import Seen
 from .exchange import Exchange, new_id
 from .transcript import print_prompts
@@ -55,8 +54,9 @@ def _finished(x: Exchange, status: int, now_s: float) -> Finished:
         id=new_id("use_"), at_s=time() - (now_s - x.started_s), request_id=x.request_id, operation=x.match.operation,
         protocol=x.codec.name, model=x.model, status=status, key_id=None if record is None else record.id, key_name=x.who.name,
         owner=None if record is None else record.owner, team=x.who.team, route=None if x.route is None else x.route.name,
-        called=None if target is None or not x.tries else Called(target.provider, target.type, target.base_url, target.model),
-        upstream_protocol=None if target is None else target.protocol, stream=x.stream, error=error, tries=x.tries, usage=x.usage,
+        called=x.called, tier=None if x.seen is None else x.seen.tier, earlier=x.earlier,
+        upstream_protocol=None if target is None else target.protocol, stream=x.stream, error=error, tries=x.tries,
+        usage=None if x.seen is None else x.seen.usage,
         latency_s=now_s - x.started_s, first_s=x.responder.first_s - x.started_s if x.responder.first_s else None,
         losses=() if x.ledger is None else tuple(f"{loss.action} {loss.path}" for loss in x.ledger.losses),
     )  # fmt: skip
