@@ -1,5 +1,5 @@
-"""The command line: `llm-api-converter serve | check-config | models | keys | usage | convert | launch | conformance`, and those not
-built yet, which are refused by name.
+"""The command line: `llm-api-converter serve | check-config | models | keys | usage | migrate | convert | launch | conformance`, and
+those not built yet, which are refused by name.
 
 Heavy modules (the server, the codecs) are imported inside the command that needs them, so that `--help` and errors are quick.
 Exit codes: 0 done, 1 the settings (or the input of `convert`) are wrong, 2 wrong usage or a command that is not built yet.
@@ -26,7 +26,6 @@ NOT_BUILT: dict[str, str] = {
     "record": "capture redacted traffic",
     "replay": "serve recorded traffic as an upstream",
     "diff": "compare two recorded runs",
-    "migrate": "make or update the tables of a store",
 }
 """Commands of later releases, with what they will do."""
 
@@ -111,6 +110,21 @@ def _protocol(name: str) -> str:
     if name not in PROTOCOLS:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(PROTOCOLS)}")
     return name
+
+
+@app.command()
+def migrate(config: ConfigOption = None) -> None:
+    """Make or update the tables of the store. SQLite does so by itself; other stores need it before the first start and after updates."""
+    settings = load(config, {})
+    from .tools.migrate import MigrateError
+    from .tools.migrate import migrate as run
+
+    try:
+        done = run(settings)
+    except MigrateError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo("\n".join(done or ["the tables are up to date"]))
 
 
 @app.command()
