@@ -25,9 +25,15 @@ TARGETS = {
     "anthropic-to-responses": "translated: Anthropic client, Responses upstream",
     "anthropic-to-gemini": "translated: Anthropic client, Gemini upstream",
     "anthropic-to-converse": "translated: Anthropic client, Converse upstream (signed)",
+    "bare": "translated: Anthropic client, Chat upstream, without keys, limits and records",
+    "team": "translated: Anthropic client, Chat upstream, with a key, limits, budgets and records",
 }
-FURTHER = ("anthropic-to-responses", "anthropic-to-gemini", "anthropic-to-converse")
+FURTHER = ("anthropic-to-responses", "anthropic-to-gemini", "anthropic-to-converse", "bare", "team")
+"""What is measured at one number of clients only."""
+PAIRS = ("anthropic-to-responses", "anthropic-to-gemini", "anthropic-to-converse")
 """Pairs that are held against the first translation instead of nginx."""
+TEAM_LIMIT = 3.0
+"""The most that what a team has may cost a request, as a multiple of nginx."""
 FIRST = "anthropic-to-chat"
 FURTHER_LIMIT = 2.0
 """The most they may cost, as a multiple of it."""
@@ -107,13 +113,13 @@ def verdicts(results: Mapping[Key, Result]) -> list[Verdict]:
                     what = f"{TARGETS[THROUGH[target]]}; {SCENARIOS[scenario]}"
                     out.append(Verdict(what, "less than translated", measured, through < own))
     out += _further(results, at)
-    return out
+    return out + _team(results, at)
 
 
 def _further(results: Mapping[Key, Result], at: Mapping[tuple[str, str], Key]) -> list[Verdict]:
     """No pair may cost much more than the first."""
     out = []
-    for target in FURTHER:
+    for target in PAIRS:
         for scenario in LIMITS:
             keys = at.get((scenario, target)), at.get((scenario, FIRST))
             if keys[0] and keys[1]:
@@ -123,6 +129,18 @@ def _further(results: Mapping[Key, Result], at: Mapping[tuple[str, str], Key]) -
                     times = own / first
                     out.append(Verdict(what, f"at most {FURTHER_LIMIT:g} x {FIRST}", f"{times:.1f} x", times <= FURTHER_LIMIT))
     return out
+
+
+def _team(results: Mapping[Key, Result], at: Mapping[tuple[str, str], Key]) -> list[Verdict]:
+    """What keys, limits and records cost a request."""
+    keys = [at.get(("ns2k", target)) for target in ("bare", "team", "nginx")]
+    if not all(keys):
+        return []
+    bare, team, nginx = (results[key].cpu_us for key in keys if key is not None)
+    if bare is None or team is None or not nginx:
+        return []
+    what = f"keys, limits, budgets and records together; {SCENARIOS['ns2k']}"
+    return [Verdict(what, f"at most {TEAM_LIMIT:g} x nginx", f"{(team - bare) / nginx:.1f} x", (team - bare) / nginx <= TEAM_LIMIT)]
 
 
 def markdown(results: Mapping[Key, Result], facts: Mapping[str, str]) -> str:

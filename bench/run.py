@@ -18,11 +18,14 @@ from typing import Any
 
 import report
 from servers import (
+    BARE_PORT,
     GATEWAY_PORT,
+    GATEWAYS,
     MOCK_PORT,
     NGINX_PORT,
     NGINX_STREAM_PORT,
     ROOT,
+    TEAM_PORT,
     BenchError,
     check_machine,
     find_tools,
@@ -41,9 +44,9 @@ def _both(port: int, **more: Any) -> dict[str, Any]:
     return {"port": port, "apis": {"openai": {"path": CHAT, **more}, "anthropic": {"path": MESSAGES, **more}}}
 
 
-def _ours(api: str, provider: str) -> dict[str, Any]:
+def _ours(api: str, provider: str, port: int = GATEWAY_PORT) -> dict[str, Any]:
     path = CHAT if api == "openai" else MESSAGES
-    return {"port": GATEWAY_PORT, "pidfile": "gateway-tree.pid", "apis": {api: {"path": path, "model": f"{provider}/"}}}
+    return {"port": port, "pidfile": f"{GATEWAYS[port][0]}-tree.pid", "apis": {api: {"path": path, "model": f"{provider}/"}}}
 
 
 TARGETS: dict[str, dict[str, Any]] = {
@@ -56,6 +59,8 @@ TARGETS: dict[str, dict[str, Any]] = {
     "anthropic-to-responses": _ours("anthropic", "responses"),
     "anthropic-to-gemini": _ours("anthropic", "gemini"),
     "anthropic-to-converse": _ours("anthropic", "converse"),
+    "bare": _ours("anthropic", "chat", BARE_PORT),
+    "team": _ours("anthropic", "chat", TEAM_PORT),
 }
 
 
@@ -108,7 +113,7 @@ def _measure(perf: Path, names: list[str], options: argparse.Namespace) -> list[
     rows.unlink(missing_ok=True)
     # The further pairs are compared with the first one, at one number of clients.
     few = [name for name in names if name not in report.FURTHER]
-    with running(WORK, perf, gateway=any(TARGETS[name]["port"] == GATEWAY_PORT for name in names)):
+    with running(WORK, perf, gateways=sorted({port for name in names if (port := TARGETS[name]["port"]) in GATEWAYS})):
         for group, clients in ((few, options.clients), (names if few != names else [], str(report.AT_CLIENTS))):
             if not group:
                 continue

@@ -4,6 +4,7 @@ The mock and the load clients come from a folder of tools (`bench.py`, `gen.py`,
 built in a work folder, so that the tools' own folder may be read-only.
 """
 
+import asyncio
 import os
 import shutil
 import signal
@@ -11,13 +12,24 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from pathlib import Path
+
+from llm_api_converter.access.credentials import digest_of
+from llm_api_converter.store.open import open_store
+from llm_api_converter.store.records import Budget, KeyRecord
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-MOCK_PORT, NGINX_PORT, NGINX_STREAM_PORT, GATEWAY_PORT = 9000, 9100, 9101, 9200
+MOCK_PORT, NGINX_PORT, NGINX_STREAM_PORT, GATEWAY_PORT, BARE_PORT, TEAM_PORT = 9000, 9100, 9101, 9200, 9201, 9202
+GATEWAYS = {
+    GATEWAY_PORT: ("gateway", "settings.yaml"), BARE_PORT: ("bare", "settings-bare.yaml"), TEAM_PORT: ("team", "settings-team.yaml"),
+}  # fmt: skip
+"""By port: its name and its settings."""
+KEY = "sk-test-1234567890"
+"""What the load tools send."""
 MOCK_CPU, GATEWAY_CPU = "1", "0"
 START_S = 20
 LINKED = ("bench.py", "gen.py", "post.lua")
@@ -44,9 +56,10 @@ def check_machine() -> None:
         raise BenchError(f"Not on PATH: {', '.join(missing)}. On Debian: apt-get install nginx-light wrk gcc util-linux")
     if len(os.sched_getaffinity(0)) < 2:
         raise BenchError("Two CPUs are needed: one for what is measured, one for the upstream and the load.")
-    for port in (MOCK_PORT, NGINX_PORT, NGINX_STREAM_PORT, GATEWAY_PORT):
+    ports = (MOCK_PORT, NGINX_PORT, NGINX_STREAM_PORT, *GATEWAYS)
+    for port in ports:
         if _listens(port):
-            raise BenchError(f"Port {port} is taken. Ports {MOCK_PORT}, {NGINX_PORT}, {NGINX_STREAM_PORT} and {GATEWAY_PORT} must be free.")
+            raise BenchError(f"Port {port} is taken. These must be free: {', '.join(map(str, ports))}.")
 
 
 def prepare(work: Path, tools: Path) -> Path:
@@ -66,18 +79,38 @@ def prepare(work: Path, tools: Path) -> Path:
 
 
 @contextmanager
-def running(work: Path, perf: Path, *, gateway: bool) -> Iterator[None]:
-    """Mock, nginx and (if wanted) the gateway, until the block ends. Their pids are in `work`, their output in `work/*.log`."""
+def running(work: Path, perf: Path, *, gateways: Collection[int]) -> Iterator[None]:
+    """Mock, nginx and the gateways of these ports, until the block ends. Their pids are in `work`, their output in `work/*.log`."""
     with ExitStack() as stack:
         mock = [str(perf / "mock"), "-d", str(perf / "data"), str(MOCK_PORT)]
         stack.enter_context(_server(work, "mock", MOCK_CPU, mock, MOCK_PORT))
         # In the foreground nginx itself is the process whose children are counted.
         nginx = ["nginx", "-p", str(work), "-e", "nginx.err", "-c", str(HERE / "nginx.conf")]
         stack.enter_context(_server(work, "nginx", GATEWAY_CPU, nginx, NGINX_PORT))
-        if gateway:
-            serve = [sys.executable, "-m", "llm_api_converter", "serve", "--config", str(HERE / "settings.yaml")]
-            stack.enter_context(_server(work, "gateway", GATEWAY_CPU, serve, GATEWAY_PORT))
+        for port in gateways:
+            name, settings = GATEWAYS[port]
+            if port == TEAM_PORT:
+                _make_key(work / "team")
+            serve = [sys.executable, "-m", "llm_api_converter", "serve", "--config", str(HERE / settings)]
+            stack.enter_context(_server(work, name, GATEWAY_CPU, serve, port))
         yield
+
+
+def _make_key(folder: Path) -> None:
+    """A key of the store that is what the load tools send, with limits and a budget of its own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    record = KeyRecord(
+        id="key_bench", name="bench", digest=digest_of(KEY.encode()), hint=KEY[-4:], created_s=time.time(), team="bench",
+        budget=Budget(day=Decimal(1_000_000)),
+    )  # fmt: skip
+
+    async def make() -> None:
+        store = open_store(f"sqlite:///{folder}/gateway.db")
+        await store.open()
+        await store.keys.create(record)
+        await store.close()
+
+    asyncio.run(make())
 
 
 @contextmanager

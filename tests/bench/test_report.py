@@ -69,3 +69,10 @@ def test_streams_are_shown_by_chunk() -> None:
 
 def test_every_target_has_a_name() -> None:
     assert {*TRANSLATED, *THROUGH.values(), *FURTHER, "nginx", "direct"} == set(TARGETS)
+
+
+@pytest.mark.parametrize(("team_us", "met"), [(129, True), (131, False)])
+def test_what_a_team_has_may_cost_three_times_nginx(team_us: float, met: bool) -> None:
+    results = medians([row("nginx", "anthropic", 10), row("bare", "anthropic", 100), row("team", "anthropic", team_us)])
+    (verdict,) = verdicts(results)
+    assert (verdict.met, verdict.measured) == (met, f"{(team_us - 100) / 10:.1f} x")

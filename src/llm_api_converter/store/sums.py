@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from .records import Period, UsageRow, UsageTotal
 
+DAY_S = 86_400
 PERIODS: tuple[Period, ...] = ("day", "month", "total")
 NOTHING = UsageTotal(
     group=(), requests=0, errors=0, input_total=0, output_total=0, cache_read=0, cache_write=0, reasoning=0, cost_usd=Decimal(0), unpriced=0
@@ -12,14 +14,19 @@ NOTHING = UsageTotal(
 """The total of no calls."""
 
 
-def scopes(row: UsageRow) -> list[str]:
-    """Whose budgets a call counts against."""
-    return [f"{kind}:{name}" for kind, name in (("key", row.key_id), ("team", row.team)) if name is not None]
+def scopes(key_id: str | None, team: str | None) -> list[str]:
+    """Whose budgets a call of this key and team counts against."""
+    return [f"{kind}:{name}" for kind, name in (("key", key_id), ("team", team)) if name is not None]
 
 
 def periods(at_s: float) -> tuple[str, str, str]:
     """The day, the month (UTC), and all time, as they are called in a store; in the order of `PERIODS`."""
-    at = datetime.fromtimestamp(at_s, UTC)
+    return _periods(int(at_s // DAY_S))
+
+
+@lru_cache(64)
+def _periods(day: int) -> tuple[str, str, str]:
+    at = datetime.fromtimestamp(day * DAY_S, UTC)
     return at.strftime("%Y-%m-%d"), at.strftime("%Y-%m"), "total"
 
 

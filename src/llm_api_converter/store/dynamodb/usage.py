@@ -90,7 +90,7 @@ class DynamoUsage:
 
 def _counted(row: UsageRow) -> list[tuple[str, str]]:
     """The sums (scope, period) a row adds to."""
-    return [(scope, period) for scope in scopes(row) for period in periods(row.at_s)] if row.cost_usd else []
+    return [(scope, period) for scope in scopes(row.key_id, row.team) for period in periods(row.at_s)] if row.cost_usd else []
 
 
 def _batches(rows: list[UsageRow]) -> Iterator[list[UsageRow]]:
