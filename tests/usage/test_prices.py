@@ -240,3 +240,17 @@ def test_long_inputs_cost_more_for_all_of_their_tokens() -> None:
     at, over = (usd("anthropic", "claude-sonnet-4-5", Usage(count, 0)) for count in (200_000, 200_001))
     assert (at, over) == (Decimal("0.6"), Decimal("1.200006"))
     assert utc(0).tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("prices", "free"),
+    [
+        ([], False),
+        ([Price(provider="*", model="a", input=Decimal(0), output=Decimal(0))], True),
+        ([Price(provider="*", model="a", input=Decimal(0), output=Decimal(0), cache_write=Decimal(1))], False),
+        ([Price(provider="up", model="*", input=Decimal(1), output=Decimal(1)), Price(provider="*", model="a", input=Decimal(0), output=Decimal(0))], False),
+        ([Price(provider="*", model="b", input=Decimal(0), output=Decimal(0))], False),
+    ],
+)  # fmt: skip
+def test_only_the_settings_say_that_a_model_is_free(prices: list[Price], free: bool) -> None:
+    assert Prices(prices).free("up", "a") is free

@@ -46,14 +46,14 @@ def resolve(x: Exchange) -> Route:
 
 
 async def admit(x: Exchange) -> None:
-    """Let a call in that will use tokens. Raises `ApiError`: quota_exhausted for a spent budget, rate_limited, or overloaded where limits
-    cannot be asked for and the settings let nobody in then.
+    """Let a call in that will use tokens. Raises `ApiError`: quota_exhausted for a spent budget (unless the model costs nothing, by the
+    settings), rate_limited, or overloaded where limits cannot be asked for and the settings let nobody in then.
     """
     services = x.runtime.services
     if services is None or x.route is None:
         return
     bounds = services.allowances.bounds(x.who)
-    if bounds:
+    if bounds and not all(services.prices.free(target.provider, target.model) for target in x.route.targets):
         standing = await services.budgets.check(bounds)
         if standing is not None:
             if standing.state == "spent":

@@ -48,9 +48,9 @@ class Services:
         )
         self.allowances = Allowances(config)
         self.limiter = _limiter(config, decisions)
-        prices = Prices([Price(**price.model_dump()) for price in config.prices])
+        self.prices = Prices([Price(**price.model_dump()) for price in config.prices])
         folder = Path(config.data_dir) / "spool"
-        self.spool = Spool(folder, store.usage, prices, self, max_bytes=config.usage.spool_max_bytes) if config.usage.enabled else None
+        self.spool = Spool(folder, store.usage, self.prices, self, max_bytes=config.usage.spool_max_bytes) if config.usage.enabled else None
         self.budgets = Budgets(store.usage, self.spool.sending if self.spool else None)
         self.on_models: Callable[[list[StoredModel]], None] = lambda models: None
         self._models: list[StoredModel] = []

@@ -74,6 +74,11 @@ class Prices:
         rates = found.model.rates(utc(at_s), said_by(usage, tier))
         return _cost(rates, usage, f"{found.name} of genai-prices {published().version}")
 
+    def free(self, provider: str, model: str) -> bool:
+        """Do the settings say that calls of it cost nothing?"""
+        price = next((p for p in self._own if fnmatchcase(provider, p.provider) and fnmatchcase(model, p.model)), None)
+        return price is not None and not any((price.input, price.output, price.cache_read, price.cache_write, price.cache_write_1h))
+
 
 def said_by(usage: Usage, tier: str | None) -> Mapping[str, str]:
     """What an answer says of itself that prices may depend on: its service tier, and the words among its counts (`speed`)."""
