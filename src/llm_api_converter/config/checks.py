@@ -6,6 +6,7 @@ check skips what it cannot read) and returns errors that name the setting.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -229,8 +230,12 @@ def team(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
             errors.append(f"{_place('store.tables', sources)}: only dynamodb has tables to name")
     redis = _dict(values.get("redis")).get("url")
     limits = _dict(values.get("rate_limit"))
-    if limits.get("backend") == "redis" and limits.get("enabled") not in (False, "false") and redis is None:
-        errors.append(f"{_place('rate_limit.backend', sources)}: redis needs redis.url (or REDIS_URL)")
+    if limits.get("backend") == "redis" and limits.get("enabled") not in (False, "false"):
+        place = _place("rate_limit.backend", sources)
+        if redis is None:
+            errors.append(f"{place}: redis needs redis.url (or REDIS_URL)")
+        if find_spec("redis") is None:
+            errors.append(f"{place}: redis needs the package redis: pip install redis, or install llm-api-converter[redis]")
     if isinstance(redis, str) and redis.partition("://")[0] not in ("redis", "rediss", "unix"):
         errors.append(f"{_place('redis.url', sources)}: expected redis://HOST:PORT/0, rediss:// or unix://PATH")
     proxies = _dict(values.get("server")).get("trusted_proxies")
