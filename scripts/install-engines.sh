@@ -5,6 +5,19 @@ set -eu
 kit="$(dirname "$0")/../../shared/clients/install.sh"
 clients="${CLIENTS_HOME:-$HOME/.cache/gateway-clients}"
 
+# The servers that tests start for themselves.
+debian() { # PROGRAM PACKAGE
+    command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] && return 0
+    if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" != 0 ]; then
+        echo "$1 is missing and only root on Debian can be helped: its tests are skipped by name" >&2
+        return 0
+    fi
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null ||
+        echo "$2 could not be installed: its tests are skipped by name" >&2
+}
+debian redis-server redis-server
+debian valkey-server valkey-server
+
 if [ ! -f "$kit" ]; then
     echo "shared/clients is not beside the project: tests with real clients are skipped by name" >&2
     exit 0
