@@ -72,7 +72,7 @@ class Gateway:
         x = Exchange(runtime, found, answers, headers, scope["query_string"], runtime.responder(send), started_s, _peer(scope))
         if runtime.tracing is not None and found.operation in _RECORDED:
             x.trace = runtime.tracing.begin(
-                x.request_id, scope["method"], scope["path"], headers,
+                x.request_id, scope["method"], runtime.redactor(scope["path"]), headers,
                 protocol=answers.name, operation=found.operation, argument=found.argument,
             )
         runtime.metrics.enter()

@@ -183,6 +183,8 @@ async def _pump(x: Exchange, call: Call, answer: UpstreamAnswer, first: bytes) -
             break
         out = path.feed(data) if data else path.finish()
         if out:
+            if seen.failed is not None:
+                out = x.runtime.redactor.in_bytes(out)
             if seen.over:
                 await _hold(x, call, out)
             await write(out)
@@ -313,6 +315,9 @@ async def _ask(x: Exchange, call: Call) -> tuple[Call, UpstreamAnswer, bytes]:
             first = call.path.plain_as_stream(await answer.read())
         else:
             first = await _first(call, answer)
+        seen = call.path.seen
+        if x.mode != "translated" and (seen.failed is not None or not seen.begun):  # no answer as it should be: it may quote what it got
+            first = x.runtime.redactor.in_bytes(first)
         done = True
         return call, answer, first
     finally:

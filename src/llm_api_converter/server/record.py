@@ -41,9 +41,9 @@ def record(x: Exchange, now_s: float) -> None:
 def _ended(x: Exchange, status: int) -> Ended:
     seen = x.seen or Seen()
     return Ended(
-        status=status, client_gone=status == CLIENT_GONE_STATUS, error=x.error, caller=x.who.name, model=x.model, mode=x.mode,
-        tries=x.tries, losses=len(x.ledger.losses) if x.ledger is not None else 0, request=x.decoded, usage=seen.usage, finish=seen.finish,
-        answer_id=seen.answer_id, answer_model=seen.model, first_s=x.responder.first_s,
+        status=status, client_gone=status == CLIENT_GONE_STATUS, error=x.error, caller=x.who.name, model=x.runtime.redactor(x.model),
+        mode=x.mode, tries=x.tries, losses=len(x.ledger.losses) if x.ledger is not None else 0, request=x.decoded, usage=seen.usage,
+        finish=seen.finish, answer_id=seen.answer_id, answer_model=seen.model, first_s=x.responder.first_s,
     )
 
 
@@ -52,7 +52,8 @@ def _finished(x: Exchange, status: int, now_s: float) -> Finished:
     error = None if x.error is None else CLIENT_GONE if status == CLIENT_GONE_STATUS else x.error.kind
     return Finished(
         id=new_id("use_"), at_s=time() - (now_s - x.started_s), request_id=x.request_id, operation=x.match.operation,
-        protocol=x.codec.name, model=x.model, status=status, key_id=None if record is None else record.id, key_name=x.who.name,
+        protocol=x.codec.name, model=x.runtime.redactor(x.model), status=status,  # some send their key where the model should be
+        key_id=None if record is None else record.id, key_name=x.who.name,
         owner=None if record is None else record.owner, team=x.who.team, route=None if x.route is None else x.route.name,
         called=x.called, tier=None if x.seen is None else x.seen.tier, earlier=x.earlier,
         upstream_protocol=None if target is None else target.protocol, stream=x.stream, error=error, tries=x.tries,
