@@ -36,8 +36,9 @@ class Steps(Struct, frozen=True):
         return next((price for start, price in reversed(self.tiers) if input_total > start), self.base)
 
 
-class Rates(Struct, frozen=True, kw_only=True):
+class Rates(Struct, frozen=True, kw_only=True, eq=False):
     """US dollars: for a million tokens, and for a call (`request`). None: there is no such price; cached tokens then cost as others do.
+    Compared by identity: each is made once, and what follows from it is kept.
 
     They hold from the day `since` and at the times `daily` (begin, end), both UTC. `when` is what an answer says of itself (its service
     tier, its speed) for these prices to count.
@@ -105,11 +106,16 @@ class Model(Struct, frozen=True):
     def rates(self, at: datetime, said: Mapping[str, str]) -> Rates:
         """What counts at a time (UTC) for an answer that says this of itself."""
         rates = next((rates for rates in reversed(self.prices) if rates.hold(at)), self.prices[0])
-        changes: dict[str, Steps] = {}
-        for variant in reversed(self.variants):
-            if variant.hold(at) and all(said.get(key) == value for key, value in variant.when.items()):
-                changes |= {name: price for name in PRICED if (price := getattr(variant, name)) is not None}
-        return msgspec.structs.replace(rates, **changes) if changes else rates
+        if not said or not self.variants:
+            return rates
+        meant = tuple(x for x in self.variants if x.hold(at) and all(said.get(key) == value for key, value in x.when.items()))
+        return _changed(rates, meant) if meant else rates
+
+
+@lru_cache(KEPT)
+def _changed(rates: Rates, variants: tuple[Rates, ...]) -> Rates:
+    changes = {name: price for x in reversed(variants) for name in PRICED if (price := getattr(x, name)) is not None}
+    return msgspec.structs.replace(rates, **changes)
 
 
 class Provider(Struct, frozen=True):

@@ -65,7 +65,7 @@ def row_of(call: Finished, prices: Prices) -> UsageRow:
     if call.usage is not None and call.called is not None:
         spent.append(Spent(call.called, call.usage, call.tier))
     cost = _together([prices.cost(each.called, each.usage, call.at_s, each.tier) for each in spent])
-    counts = {name: _sum([getattr(each.usage, name) for each in spent]) for name in _COUNTS}
+    counts = _counts(spent)
     return UsageRow(
         id=_text(call.id), at_s=call.at_s, request_id=_text(call.request_id), operation=call.operation, protocol=call.protocol,
         model=_text(call.model), status=call.status, key_id=call.key_id, key_name=_maybe(call.key_name), owner=_maybe(call.owner),
@@ -86,10 +86,15 @@ def _together(costs: list[Cost]) -> Cost:
     return Cost(sum(amounts, Decimal(0)), " + ".join(dict.fromkeys(cost.price for cost in costs if cost.price)))
 
 
-def _sum(counts: list[int | None]) -> int | None:
-    """None where none was said; damage is not counted."""
-    known = [count for count in counts if count is not None and 0 <= count <= MAX_COUNT]
-    return sum(known) if known else None
+def _counts(spent: list[Spent]) -> dict[str, int | None]:
+    """Added up. None where none was said; damage is not counted."""
+    counts: dict[str, int | None] = dict.fromkeys(_COUNTS)
+    for each in spent:
+        for name in _COUNTS:
+            count = getattr(each.usage, name)
+            if count is not None and 0 <= count <= MAX_COUNT:
+                counts[name] = (counts[name] or 0) + count
+    return counts
 
 
 def _raw(usages: list[Usage]) -> str | None:

@@ -62,49 +62,95 @@ class Prices:
 
     def __init__(self, own: Sequence[Price] = ()) -> None:
         self._own = tuple(own)
+        self._found = lru_cache(KEPT)(self._find)
 
     def cost(self, called: Called, usage: Usage, at_s: float, tier: str | None = None) -> Cost:
         """What a call cost. `at_s` (Unix time) is when it was made: published prices change. `tier`: the service tier it was given."""
-        for price in self._own:
-            if fnmatchcase(called.provider, price.provider) and fnmatchcase(called.model, price.model):
-                return _cost(own_rates(price), usage, f"settings {price.provider}/{price.model}")
-        found = _found(called)
-        if found is None:
-            return UNKNOWN
-        rates = found.model.rates(utc(at_s), said_by(usage, tier))
-        return _cost(rates, usage, f"{found.name} of genai-prices {published().version}")
+        own, found, source = self._found(called)
+        if own is not None:
+            return _cost(own, usage, source)
+        return UNKNOWN if found is None else _cost(found.model.rates(utc(at_s), said_by(usage, tier)), usage, source)
+
+    def _find(self, called: Called) -> tuple[Rates | None, Listed | None, str]:
+        """The settings' rates, or those that are published; and where they stand."""
+        price = self._price(called.provider, called.model)
+        if price is not None:
+            return own_rates(price), None, f"settings {price.provider}/{price.model}"
+        found = _listed(called)
+        return None, found, "" if found is None else f"{found.name} of genai-prices {published().version}"
+
+    def _price(self, provider: str, model: str) -> Price | None:
+        return next((p for p in self._own if fnmatchcase(provider, p.provider) and fnmatchcase(model, p.model)), None)
 
     def free(self, provider: str, model: str) -> bool:
         """Do the settings say that calls of it cost nothing?"""
-        price = next((p for p in self._own if fnmatchcase(provider, p.provider) and fnmatchcase(model, p.model)), None)
+        price = self._price(provider, model)
         return price is not None and not any((price.input, price.output, price.cache_read, price.cache_write, price.cache_write_1h))
 
 
 def said_by(usage: Usage, tier: str | None) -> Mapping[str, str]:
     """What an answer says of itself that prices may depend on: its service tier, and the words among its counts (`speed`)."""
-    said = {name: value for name, value in (usage.raw or {}).items() if isinstance(value, str)}
+    said = {} if usage.raw is None else {name: value for name, value in usage.raw.items() if type(value) is str}
     return said if tier is None else said | {"service_tier": tier}
 
 
 def cost_of(rates: Rates, usage: Usage) -> Decimal | None:
     """What a call costs, to the picodollar; None where tokens have no price. Parts are never counted twice, nor is more than the total."""
     total = max(0, usage.input_total)
-    read = min(max(0, usage.cache_read or 0), total)
-    written = min(max(0, usage.cache_write or 0), total - read)
-    written_1h = min(max(0, usage.cache_write_1h or 0), written)
-    write = rates.cache_write or rates.input
-    counted = (
-        (total - read - written, rates.input), (read, rates.cache_read or rates.input), (written - written_1h, write),
-        (written_1h, rates.cache_write_1h or write), (max(0, usage.output_total), rates.output),
-    )  # fmt: skip
+    tariff = _tariff(rates, _bracket(rates, total))
+    read = written = written_1h = 0
+    if usage.cache_read:
+        read = min(max(0, usage.cache_read), total)
+    if usage.cache_write:
+        written = min(max(0, usage.cache_write), total - read)
+        written_1h = min(max(0, usage.cache_write_1h or 0), written)
     with localcontext(EXACT):
-        amount = ZERO if rates.request is None else rates.request.at(total) * MILLION
-        for count, price in counted:
-            if count and price is None:
-                return None
-            if count and price is not None:
-                amount += count * price.at(total)
+        amount = tariff.request * MILLION
+        for count, price in (
+            (total - read - written, tariff.input), (read, tariff.cache_read), (written - written_1h, tariff.cache_write),
+            (written_1h, tariff.cache_write_1h), (max(0, usage.output_total), tariff.output),
+        ):  # fmt: skip
+            if count:
+                if price is None:
+                    return None
+                amount += count * price
         return (amount / MILLION).quantize(PICO, ROUND_HALF_EVEN)
+
+
+class _Tariff(Struct, frozen=True):
+    """Rates at one length of input, each part with the price that counts for it. `written` is for a person who checks a bill."""
+
+    input: Decimal | None
+    output: Decimal | None
+    cache_read: Decimal | None
+    cache_write: Decimal | None
+    cache_write_1h: Decimal | None
+    request: Decimal
+    written: str
+
+
+@lru_cache(KEPT)
+def _tariff(rates: Rates, input_total: int) -> _Tariff:
+    said: dict[str, Decimal] = {
+        name: steps.at(input_total) for name in PRICED if (steps := getattr(rates, name)) is not None
+    }
+    base, write = said.get("input"), said.get("cache_write", said.get("input"))
+    return _Tariff(
+        base, said.get("output"), said.get("cache_read", base), write, said.get("cache_write_1h", write), said.get("request", ZERO),
+        ", ".join(f"{name} {amount:f}" for name, amount in said.items()),
+    )  # fmt: skip
+
+
+def _bracket(rates: Rates, input_total: int) -> int:
+    """An input length that stands for all that cost the same."""
+    starts = _starts(rates)
+    return max((start + 1 for start in starts if input_total > start), default=0) if starts else 0
+
+
+@lru_cache(KEPT)
+def _starts(rates: Rates) -> tuple[int, ...]:
+    priced = (getattr(rates, name) for name in PRICED)
+    return tuple({start for steps in priced if steps is not None for start, _ in steps.tiers})
 
 
 @lru_cache(KEPT)
@@ -122,16 +168,12 @@ def _flat(amount: Decimal | None) -> Steps | None:
 
 def _cost(rates: Rates, usage: Usage, source: str) -> Cost:
     usd = cost_of(rates, usage)
-    return UNKNOWN if usd is None else Cost(usd, f"{source}: {_written(rates, usage.input_total)}")
+    if usd is None:
+        return UNKNOWN
+    return Cost(usd, f"{source}: {_tariff(rates, _bracket(rates, max(0, usage.input_total))).written}")
 
 
-def _written(rates: Rates, input_total: int) -> str:
-    """The amounts that counted, for a person who checks a bill."""
-    counted = ((name, getattr(rates, name)) for name in PRICED)
-    return ", ".join(f"{name} {steps.at(input_total):f}" for name, steps in counted if steps is not None)
-
-
-def _found(called: Called) -> Listed | None:
+def _listed(called: Called) -> Listed | None:
     """By the name it is asked for, else by the name it answers to."""
     found = listed(called.type, called.base_url, called.model)
     if found is None and called.answered and called.answered != called.model:
