@@ -134,6 +134,32 @@ async def _until(t: Any, model: str, status: int) -> None:
         await asyncio.sleep(0.1)
 
 
+async def test_usage_is_shown_added_up_and_each_for_itself(tmp_path: Path) -> None:
+    async with team(always, tmp_path, prices=[{"model": "up-model", "input": "1.5", "output": 6}]) as t:
+        key_id, key = await t.key("ci", team="web")
+        for model in ("m", "m", "other"):
+            assert (await t.chat(key, model))[0] == 200
+        end = time.monotonic() + 5
+        while True:
+            status, usage = await t.admin("GET", "/usage?by=key,model&since=1d&team=web")
+            assert (status, time.monotonic() < end) == (200, True), usage
+            if sum(total["requests"] for total in usage["data"]) == 3:
+                break
+            await asyncio.sleep(0.1)
+        shown = [(x["key"], x["model"], x["requests"], x["input_total"], x["cost_usd"], x["unpriced"]) for x in usage["data"]]
+        assert shown == [("ci", "m", 2, 22, "0.000069", 0), ("ci", "other", 1, 11, None, 1)]
+        _, page = await t.admin("GET", f"/usage/rows?key={key_id}&limit=2")
+        assert ([row["model"] for row in page["data"]], page["cursor"] is not None) == (["other", "m"], True)
+        assert page["data"][0]["raw"]["usage"]["prompt_tokens"] == 11
+        for path, lines in (("/usage?by=day&format=csv", 2), ("/usage/rows?format=csv", 4)):
+            async with t.http.get(t.url + PATH + path, headers={"authorization": f"Bearer {ADMIN}"}) as answer:
+                assert answer.content_type == "text/csv"
+                assert len((await answer.text()).splitlines()) == lines
+        for path, param in (("/usage?by=colour", "by"), ("/usage?since=soon", "since"), ("/usage/rows?limit=0", "limit")):
+            status, answer_ = await t.admin("GET", path)
+            assert (status, answer_["error"]["param"]) == (400, param)
+
+
 async def test_it_describes_itself(tmp_path: Path) -> None:
     async with team(always, tmp_path) as t:
         status, described = await t.admin("GET", "/openapi.json")

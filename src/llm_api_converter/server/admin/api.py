@@ -1,19 +1,34 @@
 """The admin API itself: one function an operation, and the table of them. Bad input is a 400 that names its field."""
 
 import json
-from typing import Any
+from collections.abc import AsyncIterator
+from time import time
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec.structs import asdict
-from pydantic import Field
-from starlette.responses import Response
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from starlette.responses import Response, StreamingResponse
 
 from ... import __version__
 from ...access.manage import shown
-from ...access.spec import KeyChange, KeySpec, Moment, Seconds
+from ...access.spec import KeyChange, KeySpec, Seconds
 from ...config.model import StoredModelConfig
 from ...config.section import Section
-from ...store.records import AuditFilter, StoredModel
+from ...store.records import AuditFilter, StoredModel, UsageFilter
+from ...usage.report import (
+    GROUPS,
+    ROW_COLUMNS,
+    csv_line,
+    every_row,
+    groups,
+    moment_before,
+    row_cells,
+    row_fields,
+    total_cells,
+    total_columns,
+    total_fields,
+)
 from .table import Call, NotFound, Operation
 
 PAGE = 100
@@ -39,11 +54,55 @@ class Rotation(Section):
     grace: Seconds = 0.0
 
 
-class AuditWanted(Paged):
-    """Which entries; `action` may end in `*`. Times are dates, or times from now such as `7d` (before now)."""
+def _before(value: Any) -> Any:
+    return moment_before(value, time()) if isinstance(value, str) and not value.replace(".", "", 1).isdecimal() else value
 
-    since: Moment | None = None
-    until: Moment | None = None
+
+Before = Annotated[float, BeforeValidator(_before)]
+"""A date or time, or so long before now: `7d`, `24h`."""
+
+
+class UsageWanted(Section):
+    """Which calls: `by` are groups such as `key,day`."""
+
+    since: Before | None = None
+    until: Before | None = None
+    key: str | None = None
+    team: str | None = None
+    model: str | None = None
+    provider: str | None = None
+
+    def filter(self) -> UsageFilter:
+        """As the store asks."""
+        return UsageFilter(
+            since_s=self.since, until_s=self.until, key_id=self.key, team=self.team, model=self.model, provider=self.provider
+        )
+
+
+def _groups(value: Any) -> Any:
+    return groups(value) if isinstance(value, str) else value
+
+
+class TotalsWanted(UsageWanted):
+    """Added up; `format` is json or csv."""
+
+    by: Annotated[tuple[str, ...], BeforeValidator(_groups), WithJsonSchema({"type": "string"})] = ()
+    format: Literal["json", "csv"] = "json"
+
+
+class RowsWanted(UsageWanted):
+    """Each for itself: a page as JSON, or all of them as CSV."""
+
+    cursor: str | None = None
+    limit: int = Field(default=PAGE, ge=1, le=LARGEST_PAGE)
+    format: Literal["json", "csv"] = "json"
+
+
+class AuditWanted(Paged):
+    """Which entries; `action` may end in `*`."""
+
+    since: Before | None = None
+    until: Before | None = None
     actor: str | None = None
     action: str | None = None
     subject: str | None = None
@@ -81,6 +140,32 @@ async def rotate_key(call: Call) -> Response:
 async def revoke_key(call: Call) -> Response:
     """The key stops within two seconds everywhere; its record stays."""
     return _json(shown(await call.admin.keys.revoke(call.path["key_id"])))
+
+
+async def show_usage(call: Call) -> Response:
+    """What was used and what it cost, added up by groups. An unknown price is null, and how many calls have none stands beside it."""
+    wanted: TotalsWanted = call.query
+    totals = await call.admin.store.usage.totals(wanted.filter(), tuple(GROUPS[name] for name in wanted.by))
+    if wanted.format == "csv":
+        lines = [csv_line(total_columns(wanted.by)), *(csv_line(total_cells(total, wanted.by)) for total in totals)]
+        return Response("".join(lines), media_type="text/csv; charset=utf-8")
+    return _json({"data": [total_fields(total, wanted.by) for total in totals]})
+
+
+async def list_usage(call: Call) -> Response:
+    """Records, newest first; as CSV all of them, one after another."""
+    wanted: RowsWanted = call.query
+    log = call.admin.store.usage
+    if wanted.format == "json":
+        page = await log.rows(wanted.filter(), cursor=wanted.cursor, limit=wanted.limit)
+        return _json({"data": [row_fields(row) for row in page.items], "cursor": page.cursor})
+
+    async def lines() -> AsyncIterator[str]:
+        yield csv_line(ROW_COLUMNS)
+        async for row in every_row(log, wanted.filter()):
+            yield csv_line(row_cells(row))
+
+    return StreamingResponse(lines(), media_type="text/csv; charset=utf-8")
 
 
 async def list_audit(call: Call) -> Response:
@@ -141,6 +226,8 @@ OPERATIONS = (
         method="POST", path="/keys/{key_id}/rotate", summary="Replace a key", handler=rotate_key, body=Rotation, action="key.rotate"
     ),
     Operation(method="DELETE", path="/keys/{key_id}", summary="Revoke a key", handler=revoke_key, action="key.revoke"),
+    Operation(method="GET", path="/usage", summary="What was used and what it cost", handler=show_usage, query=TotalsWanted),
+    Operation(method="GET", path="/usage/rows", summary="Records of calls", handler=list_usage, query=RowsWanted),
     Operation(method="GET", path="/audit", summary="What was done", handler=list_audit, query=AuditWanted),
     Operation(method="GET", path="/models", summary="Model names added at run time", handler=list_models),
     Operation(
