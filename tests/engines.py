@@ -106,12 +106,12 @@ def postgres(folder: Path) -> Iterator[Postgres]:
 
 
 class DynamoDb:
-    """A DynamoDB Local of its own, in memory. Stopped, it forgets everything; its port stays the same."""
+    """A DynamoDB Local of its own, in memory or in files of a folder; may be stopped and started again."""
 
-    def __init__(self, java: str, jars: Path) -> None:
+    def __init__(self, java: str, jars: Path, folder: Path | None = None) -> None:
         self._command = [
             java, "-Xmx512m", f"-Djava.library.path={jars}", "-cp", f"{jars}/*", "software.amazon.dynamodb.services.local.main.ServerRunner",
-            "-inMemory", "-disableTelemetry", "-port",
+            *(["-inMemory"] if folder is None else ["-dbPath", str(folder)]), "-disableTelemetry", "-port",
         ]  # fmt: skip
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -124,10 +124,10 @@ class DynamoDb:
         wait_for(self.port, self._child, "DynamoDB Local")
 
     def stop(self) -> None:
-        """At once."""
+        """When it has written what it holds: killed, DynamoDB Local forgets its last transactions, which DynamoDB does not."""
         if self._child is not None:
-            self._child.kill()
-            self._child.wait()
+            self._child.terminate()
+            self._child.wait(20)
             self._child = None
 
 
@@ -137,12 +137,14 @@ def dynamodb_jars() -> Path:
 
 
 @contextmanager
-def dynamodb() -> Iterator[DynamoDb]:
-    """A running DynamoDB Local for the time of the block; skips the test by its name where it is not installed."""
+def dynamodb(folder: Path | None = None) -> Iterator[DynamoDb]:
+    """A running DynamoDB Local for the time of the block, its tables in memory or in this folder; skips the test by its name
+    where it is not installed.
+    """
     java, jars = shutil.which("java"), dynamodb_jars()
     if java is None or not list(jars.glob("DynamoDBLocal-*.jar")):
         pytest.skip("DynamoDB Local is not installed")
-    engine = DynamoDb(java, jars)
+    engine = DynamoDb(java, jars, folder)
     engine.start()
     try:
         yield engine
