@@ -1,32 +1,50 @@
 #!/bin/sh
-# Installs what `make test-all` drives: the real clients, where their kit lies beside the project. Needs Debian, or node and npm.
-# What cannot be had is named here, and the tests that need it are skipped by name. Into CLIENTS_HOME (~/.cache/gateway-clients).
+# Installs what `make test-all` drives: engines (Debian's, and DynamoDB Local from Maven), and the real clients, where their kit lies beside
+# the project. Needs Debian and root for what is not there yet. What cannot be had is named here, and the tests that need it are skipped by
+# name. Clients and DynamoDB Local go into CLIENTS_HOME (~/.cache/gateway-clients).
 set -eu
-kit="$(dirname "$0")/../../shared/clients/install.sh"
+here="$(cd "$(dirname "$0")" && pwd)"
+kit="$here/../../shared/clients/install.sh"
 clients="${CLIENTS_HOME:-$HOME/.cache/gateway-clients}"
 
-# The servers that tests start for themselves.
-debian() { # PROGRAM PACKAGE
-    command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] && return 0
-    if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" != 0 ]; then
-        echo "$1 is missing and only root on Debian can be helped: its tests are skipped by name" >&2
-        return 0
-    fi
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null ||
-        echo "$2 could not be installed: its tests are skipped by name" >&2
+missing() {
+    echo "$1 could not be installed: its tests are skipped by name" >&2
 }
-debian redis-server redis-server
-debian valkey-server valkey-server
+
+is_there() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+# The package that brings a program, if it is not there: Debian's own, from its archive.
+updated=""
+debian() {
+    is_there apt-get && [ "$(id -u)" = 0 ] || return 1
+    [ -n "$updated" ] || apt-get update -qq || return 1
+    updated=yes
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+[ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || debian postgresql || missing PostgreSQL
+is_there redis-server || debian redis-server || missing Redis
+is_there valkey-server || { apt-cache show valkey-server >/dev/null 2>&1 && debian valkey-server; } || missing "Valkey (Debian has it from 13 on)"
+is_there promtool || debian prometheus || missing Prometheus
+
+dynamodb_local() {
+    is_there java || debian default-jre-headless || return 1
+    is_there mvn || debian maven || return 1
+    mvn -q -B -Dstyle.color=never -f "$here/dynamodb-local.xml" dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$clients/dynamodb.new" &&
+        rm -rf "$clients/dynamodb" && mv "$clients/dynamodb.new" "$clients/dynamodb"
+}
+if [ -n "${RENEW:-}" ] || ! is_there java || [ -z "$(ls "$clients"/dynamodb/DynamoDBLocal-*.jar 2>/dev/null)" ]; then
+    rm -rf "$clients/dynamodb.new"
+    dynamodb_local || missing "DynamoDB Local"
+fi
 
 if [ ! -f "$kit" ]; then
     echo "shared/clients is not beside the project: tests with real clients are skipped by name" >&2
     exit 0
 fi
-if ! command -v npm >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm
-fi
-if ! command -v npm >/dev/null 2>&1; then
+if ! is_there npm && ! debian nodejs npm; then
     echo "npm is missing: tests with real clients are skipped by name" >&2
     exit 0
 fi
@@ -40,10 +58,6 @@ npm_into() {
         [ -f package.json ] || echo '{"private":true}' > package.json
         npm install --no-audit --no-fund --loglevel=error "$2"
     )
-}
-
-missing() {
-    echo "$1 could not be installed: its tests are skipped by name" >&2
 }
 
 more() {
