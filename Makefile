@@ -36,6 +36,7 @@ fix: $(VENV)/.test ## mend what lint can mend
 lock: $(VENV)/.test ## renew the hashed lock files
 	$(PIP) install uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra aws --group build -o requirements/serve.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra aws --extra postgres --extra redis --extra otel --group build -o requirements/team.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra aws --group build --group test --group check -o requirements/test.lock
 
 clean: ## remove what was made
