@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from llm_api_converter.tools.conformance import replies as say
+from llm_api_converter.tools.conformance.run import chosen, run
+from llm_api_converter.tools.conformance.upstream import Reply, listening
 from tests.agents.lab import CLIENTS, PROJECT, free_port, process, wait_for
 
 KEY = "sk-conformance-key-0123456789"
@@ -60,6 +63,35 @@ def test_what_goes_wrong_fails_and_says_why(tmp_path: Path) -> None:
         assert all("status 5" in verdict["why"] for verdict in verdicts)
         wrong_key = command("--target", url, "--key", "sk-no", "--upstream-port", str(upstream), "--only", "2")
         assert (wrong_key.returncode, "status 401" in wrong_key.stdout) == (1, True)
+
+
+IDLE = 12
+"""The case that waits for seconds where nothing is sent upstream."""
+WORTHLESS = {
+    "nothing": Reply((b"{}",)),
+    "an empty stream": Reply((b": hello\n\n",), kind="text/event-stream"),
+    "no": Reply((b'{"error": {"message": "web_search tool"}}',), 400),
+    "always busy": Reply((b'{"error": {"message": "busy"}}',), 503, headers=(("retry-after", "37"),)),
+    "the same Chat answer": say.chat_answer({"content": "ok"}),
+    "the same Anthropic answer": say.message([{"type": "text", "text": "ok"}]),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("reply", WORTHLESS.values(), ids=WORTHLESS)
+async def test_a_gateway_that_asks_nobody_avoids_nothing(reply: Reply) -> None:
+    async with listening() as worthless:
+        worthless.play([reply])
+        verdicts = await run(f"http://127.0.0.1:{worthless.port}", KEY, [case for case in chosen(quick=True) if case.number != IDLE])
+    assert [verdict for verdict in verdicts if verdict.outcome != "failed"] == []
+
+
+@pytest.mark.anyio
+async def test_a_wire_avoids_only_what_a_wire_can() -> None:
+    """The judge talks to its own upstream: every request arrives as it was asked, and every answer goes back as it was given."""
+    port = free_port()
+    verdicts = await run(f"http://127.0.0.1:{port}", KEY, chosen(quick=True), port=port)
+    assert {verdict.number for verdict in verdicts if verdict.outcome == "passed"} == {IDLE, 50}
 
 
 @pytest.mark.parametrize(

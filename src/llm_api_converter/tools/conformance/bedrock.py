@@ -32,7 +32,10 @@ async def tool_config(t: Trial) -> None:
         t.play(OK)
         ok(await ask())
         body = t.last()
-        check("toolUse" not in texts(body["messages"]) or body.get("toolConfig", {}).get("tools"), "toolUse blocks without a toolConfig")
+        blocks = [block for message in body["messages"] for block in message["content"]]
+        check(all(isinstance(block, dict) for block in blocks), "what is sent is no Converse request")
+        called = any("toolUse" in block for block in blocks)
+        check(not called or (body.get("toolConfig") or {}).get("tools"), "toolUse blocks without a toolConfig")
 
 
 @case(

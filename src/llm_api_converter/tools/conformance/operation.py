@@ -67,6 +67,7 @@ async def silent_drops(t: Trial) -> None:
     answer = await t.chat("anthropic", [user("hi")], **fields)
     lost = [name for name in fields if name not in texts(t.last())] if t.sent else list(fields)
     silent = [name for name in lost if name not in answer.told]
+    check(not t.sent or "max_tokens" in t.last(), "what is sent is no Anthropic request")
     check(not silent, f"dropped without a word: {silent}")
     t.play(say.gpt("ok"))
     answer = await t.messages("openai", [user("hi")], top_k=5)
@@ -120,7 +121,7 @@ async def _flood(t: Trial) -> None:
     status, writer = await t.unread(PATHS["anthropic"], body)
     try:
         check(status == 200, f"the status is {status}")
-        sent = await t.upstream.asked()
+        sent = await t.asked()
         written = -1
         while written != sent.written:  # until nothing moves any more
             written = sent.written

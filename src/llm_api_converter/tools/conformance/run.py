@@ -46,7 +46,7 @@ async def judge(case: Case, trial: Trial) -> Verdict:
         outcome, why = "failed", "no answer came in time"
     except ApiError as error:
         outcome, why = "failed", f"the gateway broke off: {error.message}"
-    except (LookupError, TypeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         outcome, why = "failed", f"the answer has not the shape of its protocol: {type(error).__name__} {error}"
     why = " ".join(why.split())
     why = why if len(why) <= WHY else why[: WHY - 3] + "..."

@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import replies as say
-from .trial import Answer, Trial, Value, camel, case, check, function, gemini_parts, ok, texts, tool, user
+from .trial import Answer, Trial, Value, camel, case, check, first, function, gemini_parts, ok, texts, tool, user
 from .upstream import Reply
 
 CLAUDE_SIGNATURE = "EqoBCkgIBRABGAIiQGNsYXVkZSBzaWduYXR1cmUgb2YgdGhlIHBpdGZhbGwgc3VpdGU="
@@ -19,7 +19,7 @@ RESPONSES_TOOL: Value = {"type": "function", "name": "f", "description": "d", "p
 def result_of(answer: Answer) -> list[Value]:
     """The history after an Anthropic answer with a call: the answer as it came, and the call's result."""
     content = answer.json["content"]
-    call = next(block for block in content if block["type"] == "tool_use")
+    call = first((block for block in content if block["type"] == "tool_use"), "the answer has no call")
     result = {"type": "tool_result", "tool_use_id": call["id"], "content": "1"}
     return [user("hi"), {"role": "assistant", "content": content}, {"role": "user", "content": [result]}]
 
@@ -80,9 +80,9 @@ async def thinking_first(t: Trial) -> None:
         result = {"role": "tool", "tool_call_id": answer["tool_calls"][0]["id"], "content": "1"}
         ok(await t.chat("anthropic", [user("hi"), echoed, result], tools=tools, reasoning_effort="low"))
         body = t.last()
-        first = next(m["content"][0]["type"] for m in body["messages"] if m["role"] == "assistant")
+        begins = first((m["content"][0]["type"] for m in body["messages"] if m["role"] == "assistant"), "the history is gone")
         thinks = (body.get("thinking") or {}).get("type", "disabled") != "disabled"
-        check(not thinks or first == "thinking", f"thinking is on, and the assistant's turn begins with {first}")
+        check(not thinks or begins == "thinking", f"thinking is on, and the assistant's turn begins with {begins}")
 
 
 @case(

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from . import replies as say
-from .trial import Answer, Failed, Trial, Value, camel, case, check, gemini_parts, ok, texts, tool, user
+from .trial import Answer, Trial, Value, camel, case, check, first, gemini_parts, ok, texts, tool, user
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 CODEX: Value = {"originator": "codex_cli_rs", "user_agent": "codex_cli_rs/0.169.0"}
@@ -38,6 +38,7 @@ async def orphans(t: Trial) -> None:
     t.play(OK_CHAT)
     ok(await t.messages("chat", history, tools=[tool("f")]))
     open_calls: list[str] = []
+    called = False
     for message in t.last()["messages"]:
         if message["role"] == "tool":
             check(message["tool_call_id"] in open_calls, "a tool message answers no call before it")
@@ -45,7 +46,9 @@ async def orphans(t: Trial) -> None:
             continue
         check(not open_calls, "a call has no tool message after it")
         open_calls += [call["id"] for call in message.get("tool_calls") or ()]
+        called = called or bool(open_calls)
     check(not open_calls, "a call has no tool message after it")
+    check(called, "the calls are gone")
     check("left over" in texts(t.last()), "a result without a call is thrown away")
 
 
@@ -119,10 +122,9 @@ async def schemas(t: Trial) -> None:
     }  # fmt: skip
     t.play(say.plain(say.gemini([{"text": "ok"}])))
     ok(await t.messages("gemini", [user("hi")], tools=[tool("f", schema)]))
-    declared = next(camel(f) for entry in t.last()["tools"] for f in camel(entry).get("functionDeclarations") or ())
-    sent = declared.get("parametersJsonSchema") or declared.get("parameters")
-    if not sent:
-        raise Failed("the schema is gone")
+    entries = [camel(f) for entry in t.last()["tools"] for f in camel(entry).get("functionDeclarations") or ()]
+    declared = first(entries, "the tool is not declared")
+    sent = first(filter(None, (declared.get("parametersJsonSchema"), declared.get("parameters"))), "the schema is gone")
     check("const" in sent["properties"], "a property is taken for a keyword and removed")
     if "parametersJsonSchema" not in declared:  # which takes JSON Schema as it is
         keywords = _keywords(sent) & set(REFUSED)
@@ -148,6 +150,9 @@ def _keywords(schema: Any) -> set[str]:
 
 @case(40, "too many tools are refused early, or trimmed by rule", "musistudio/claude-code-router#686 caozhiyuan/copilot-api#188")
 async def many_tools(t: Trial) -> None:
+    t.play(say.gpt("ok"))
+    ok(await t.messages("openai", [user("hi")], tools=[tool(f"tool_{number}") for number in range(100)]))
+    check(len(t.last().get("tools") or ()) == 100, "a hundred tools are too many already")
     t.play(say.gpt("ok"))
     answer = await t.messages("openai", [user("hi")], tools=[tool(f"tool_{number}") for number in range(140)])
     if answer.status == 200:
@@ -191,6 +196,9 @@ async def tool_search(t: Trial) -> None:
 async def server_tool(t: Trial) -> None:
     search = {"type": "web_search_20250305", "name": "web_search"}
     t.play(OK_CHAT)
+    ok(await t.messages("chat", [user("hi")], tools=[tool("f")]))
+    check(t.sent, "not even a tool of the client's own is served")
+    t.play(OK_CHAT)
     answer = await t.messages("chat", [user("hi")], tools=[search, tool("f")], tool_choice={"type": "tool", "name": "web_search"})
     if _refused_by_name(answer):
         return
@@ -231,7 +239,7 @@ async def custom_tools(t: Trial) -> None:
     check("apply_patch" in declared, f"the tools declared are {list(declared)}")
     check(len(declared["apply_patch"]["properties"]) == 1, "a raw-text tool is not declared with one argument")
     (argument,) = declared["apply_patch"]["properties"]
-    flat = next(name for name in declared if name != "apply_patch")
+    flat = first((name for name in declared if name != "apply_patch"), "the tool of the namespace is not declared")
     text = "*** Begin Patch\n"
     pieces = [say.message_start(), *say.call_block(0, "apply_patch", json.dumps({argument: text})), *say.call_block(1, flat, "{}")]
     for stream, reply in (
@@ -271,9 +279,9 @@ async def codex(t: Trial) -> None:
     check(status in (101, 426), f"a WebSocket handshake is answered with {status}, where 101 or 426 (use HTTP) is understood")
     models = ok(await t.get("/v1/models?client_version=0.169.0", **CODEX)).json.get("models")
     check(isinstance(models, list), "the list of models has no `models`, which Codex reads")
-    entry = next((entry for entry in models if entry.get("slug") == t.model("anthropic")), None)
-    check(entry is not None, "the catalogue does not have the models that are served")
-    missing = [name for name in CATALOGUE if name not in (entry or {})]
+    listed = (entry for entry in models if entry.get("slug") == t.model("anthropic"))
+    entry = first(listed, "the catalogue does not have the models that are served")
+    missing = [name for name in CATALOGUE if name not in entry]
     check(not missing, f"an entry of the catalogue has no {', '.join(missing)}")
 
 

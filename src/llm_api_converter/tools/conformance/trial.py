@@ -7,8 +7,8 @@ wrong in a few words; `NotApplicable` where the gateway does not have what the c
 import asyncio
 import base64
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from ...upstream.client import Client, UpstreamAnswer
 from .upstream import Scripted, Sent, Upstream
 
 Value = dict[str, Any]
+Item = TypeVar("Item")
 
 UPSTREAM_MODELS = {
     "anthropic": "claude-sonnet-4-5",
@@ -37,6 +38,8 @@ PATHS = {
 }
 WAIT_S = 30.0
 """For one answer."""
+SENT_S = 5.0
+"""Until a request must have reached the upstream."""
 A_WHILE_S = 0.2
 """A pause in a scripted stream, long enough for what came before it to be on its way to the client."""
 
@@ -53,6 +56,13 @@ def check(holds: object, why: str) -> None:
     """What a case demands. Raises `Failed`. (An `assert` would let every gateway pass under `python -O`.)"""
     if not holds:
         raise Failed(why)
+
+
+def first(found: Iterable[Item], otherwise: str) -> Item:
+    """The first of them. Raises `Failed` with these words where there is none."""
+    for item in found:
+        return item
+    raise Failed(otherwise)
 
 
 class Case(Struct, frozen=True):
@@ -169,6 +179,14 @@ class Trial:
     def sent(self) -> list[Sent]:
         """What the upstream was sent since."""
         return self.upstream.sent
+
+    async def asked(self) -> Sent:
+        """The first request the upstream was sent since; waits for it."""
+        try:
+            async with asyncio.timeout(SENT_S):
+                return await self.upstream.asked()
+        except TimeoutError as error:
+            raise Failed("nothing is sent upstream") from error
 
     def last(self) -> Any:
         """The body of the last request it was sent."""
