@@ -13,7 +13,7 @@ from typing import Any
 import stamina
 from sqlalchemy import Insert, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -117,9 +117,20 @@ def _sqlite(url: str) -> AsyncEngine:
 
 
 def _postgresql(url: str) -> AsyncEngine:
+    import asyncpg  # type: ignore[import-untyped]
+
+    async def connect() -> Any:
+        # The driver reads the URL by itself: it knows what may stand in one (sslmode, sslrootcert, target_session_attrs, settings).
+        try:
+            return await asyncpg.connect(url, timeout=CONNECT_S, command_timeout=COMMAND_S)
+        except TimeoutError as error:
+            raise StoreError(f"PostgreSQL does not answer within {CONNECT_S:g} s") from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            raise StoreError(f"PostgreSQL: {_first_line(error)}") from error
+
     return create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"), pool_size=POOL, max_overflow=POOL, pool_pre_ping=True, pool_recycle=1800,
-        pool_timeout=CONNECT_S, connect_args={"timeout": CONNECT_S, "command_timeout": COMMAND_S},
+        "postgresql+asyncpg://", async_creator=connect, pool_size=POOL, max_overflow=POOL, pool_pre_ping=True, pool_recycle=1800,
+        pool_timeout=CONNECT_S,
     )
 
 
