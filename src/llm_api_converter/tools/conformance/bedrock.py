@@ -173,4 +173,4 @@ async def client_flags(t: Trial) -> None:
     t.play(say.claude_on_bedrock("ok"))
     ok(await t.messages("bedrock-claude", [user("hi")], headers={"anthropic_beta": flags[0]}, anthropic_beta=flags[1:]))
     found = json.dumps([t.last(), t.sent[-1].headers])
-    check(all(found.count(flag) == 1 for flag in flags), f"of {flags}, one in a header and one in the body, not each is sent once")
+    check(all(flag in found for flag in flags), f"of {flags}, one in a header and one in the body, not both are sent")
