@@ -108,7 +108,7 @@ def _spent(standing: Standing) -> ApiError:
         "quota_exhausted",
         f"{standing.bound.what} has spent {period}: {_usd(standing.spent)} of {_usd(standing.limit)} US dollars. {when}. Trying again "
         "before that will not help",
-        code="insufficient_quota",
+        code="insufficient_quota", retry_after_s=None if standing.resets_s is None else max(1.0, standing.resets_s - standing.at_s),
     )
 
 

@@ -114,6 +114,8 @@ def _encode_status(error: ApiError, request_id: str) -> tuple[int, bytes]:
         details.append({"@type": _RPC + "BadRequest", "fieldViolations": [{"field": error.path, "description": error.message}]})
     if error.kind == "unauthenticated":
         details.append({"@type": _RPC + "ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"})
+    if error.kind == "quota_exhausted" and error.retry_after_s is None:  # without a reason Gemini CLI would go on trying
+        details.append({"@type": _RPC + "ErrorInfo", "reason": "INSUFFICIENT_G1_CREDITS_BALANCE", "domain": "googleapis.com"})
     if error.retry_after_s is not None:
         details.append({"@type": _RPC + "RetryInfo", "retryDelay": f"{error.retry_after_s:g}s"})
     if request_id:

@@ -116,6 +116,8 @@ def encode_error(error: ApiError, request_id: str) -> WireError:
     headers = {"content-type": "application/json"}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(0, -int(-error.retry_after_s // 1)))
+    if error.kind == "quota_exhausted":  # the status alone says "in a moment", and the SDKs would try at once
+        headers["x-should-retry"] = "false"
     return WireError(ERROR_OUT[error.kind][0], headers, encode_json(error_body(error)))
 
 
