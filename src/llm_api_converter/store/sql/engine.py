@@ -5,10 +5,11 @@ waits for it up to `BUSY_S`. PostgreSQL: a small pool, connections checked befor
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import stamina
 from sqlalchemy import Insert, Table, event
@@ -18,6 +19,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ..base import Conflict, StoreError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BUSY_S = 5.0
 CONNECT_S = 5.0
@@ -138,7 +142,20 @@ def _passing(error: Exception) -> bool:
     return isinstance(error, StoreError) and any(words in str(error) for words in _LOST)
 
 
-again = stamina.retry(on=_passing, attempts=TRIES, timeout=2.0, wait_initial=0.02, wait_max=0.5)
-"""For whole transactions that lost against another one: they are done again, for two seconds at most."""
+def again(transaction: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """For whole transactions that lost against another one: they are done again, for two seconds at most.
+
+    In a block of its own, for a decorated function's arguments would be logged with each try, and records are among them.
+    """
+
+    @wraps(transaction)
+    async def tried(*args: P.args, **kwargs: P.kwargs) -> T:
+        async for attempt in stamina.retry_context(on=_passing, attempts=TRIES, timeout=2.0, wait_initial=0.02, wait_max=0.5):
+            with attempt:
+                return await transaction(*args, **kwargs)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    return tried
+
 
 __all__ = ["Database", "Insert", "again"]
