@@ -112,7 +112,7 @@ async def test_a_client_that_leaves(tmp_path: Path) -> None:
         return sse_reply(WORD, COUNTED, HANG) if seen.json["model"] == "up-other" else sse_reply(WORD, HANG)
 
     async with team(answer, tmp_path, prices=PRICES) as t:
-            for model in ("m", "other"):
+        for model in ("m", "other"):
             body = {"model": model, "messages": HI, "stream": True, "stream_options": {"include_usage": True}}
             async with t.http.post(t.url + "/v1/chat/completions", json=body, headers={"x-api-key": KEY}) as answered:
                 await answered.content.readany()
