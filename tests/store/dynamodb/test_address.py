@@ -1,10 +1,13 @@
 """Where the tables are and what they are called."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from llm_api_converter.store.base import StoreError
 from llm_api_converter.store.dynamodb.address import TABLES, address, read
-from llm_api_converter.store.dynamodb.schema import SCHEMA, creation, difference
+from llm_api_converter.store.dynamodb.schema import SCHEMA, Table, creation, difference
 
 
 def test_every_table_has_a_name_for_the_settings() -> None:
@@ -50,9 +53,8 @@ def test_what_cannot_be_meant_is_said(url: str, tables: dict[str, str], why: str
 
 
 @pytest.mark.parametrize("table", SCHEMA, ids=lambda table: table.name)
-def test_a_table_as_it_was_made_is_ours(table: object) -> None:
-    ours = next(x for x in SCHEMA if x is table)
-    assert difference(ours, creation(ours, "x")) is None
+def test_a_table_as_it_was_made_is_ours(table: Table) -> None:
+    assert difference(table, creation(table, "x")) is None
 
 
 def test_a_table_of_somebody_else_is_told_from_ours() -> None:
@@ -62,3 +64,16 @@ def test_a_table_of_somebody_else_is_told_from_ours() -> None:
     assert difference(usage, creation(usage, "x") | {"GlobalSecondaryIndexes": []}) == "has no index newest such as this gateway needs"
     numbers = creation(usage, "x") | {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}]}
     assert difference(usage, numbers) == "has other keys"
+
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "stores.md").read_text()
+
+
+@pytest.mark.parametrize("table", SCHEMA, ids=lambda table: table.name)
+def test_the_page_shows_each_table_with_its_keys_and_indexes(table: Table) -> None:
+    (row,) = re.findall(rf"^\| `{table.name}` \|(.*)$", PAGE, re.MULTILINE)
+    _, keys, indexes, recovery, _ = row.split("|")
+    assert re.findall(r"`(\w+)`", keys) == [name for name, _ in table.keys]
+    assert re.findall(r"`(\w+)`", indexes) == [index.name for index in table.indexes]
+    assert recovery.strip() == ("yes" if table.recovers else "no, expires")
+    assert table.expires != table.recovers
