@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -173,6 +174,16 @@ class Redis:
             self._child.kill()
             self._child.wait()
             self._child = None
+
+    def pause(self) -> None:
+        """Takes connections and answers nothing."""
+        assert self._child is not None
+        self._child.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Goes on."""
+        assert self._child is not None
+        self._child.send_signal(signal.SIGCONT)
 
 
 @contextmanager

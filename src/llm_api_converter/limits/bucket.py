@@ -8,8 +8,8 @@ In any stretch of time no more is granted than `burst` and what was gained in it
 it meanwhile, and nobody gets in sooner. `tests/limits/test_bucket.py` has these as laws. `redis` writes the same once more, in Lua.
 """
 
-EPSILON = 1e-12
-"""Less than this share of `burst` is rounding."""
+ROUND_UP = 1 + 4e-15
+"""A wait is longer by this than the division says, so that after it no rounding is left for which to wait again."""
 
 
 def decide(level: float, at_s: float, now_s: float, rate_per_s: float, burst: float, cost: float) -> tuple[float, float]:
@@ -37,6 +37,6 @@ def price(cost: float, burst: float) -> float:
 def wait_s(level: float, cost: float, rate_per_s: float, burst: float) -> float:
     """Seconds until the cost can be taken, of what is there now."""
     lacking = price(cost, burst) - level
-    if lacking <= EPSILON * burst:
+    if lacking <= 0:
         return 0.0
-    return lacking / rate_per_s if rate_per_s > 0 else float("inf")
+    return lacking / rate_per_s * ROUND_UP if rate_per_s > 0 else float("inf")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .base import Decision, Denied, Grant, Log, Rule, Take
-from .bucket import EPSILON, decide, price
+from .bucket import decide, price
 from .table import AT, CLOCK, COUNTS, FREED, LEVEL, MOST_WORDS, TAKEN, WORKERS, LockBusy, Table, mark_of
 from .workers import Workers
 
@@ -135,7 +135,7 @@ class HostLimiter:
                 cost = tokens - price(grant.tokens, bucket.burst)
             else:
                 continue
-            if abs(cost) > EPSILON:
+            if cost:
                 buckets.append(bucket)
                 costs.append(cost)
         if not buckets:

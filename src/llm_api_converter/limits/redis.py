@@ -26,7 +26,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from ..observe.tasks import background
 from .base import Away, Decision, Denied, Grant, Log, Rule, Take, cost_of
-from .bucket import EPSILON, price
+from .bucket import price
 
 log = structlog.get_logger("gateway")
 
@@ -154,7 +154,7 @@ class RedisLimiter:
                 cost = tokens - price(grant.tokens, rule.burst)
             else:
                 continue
-            if abs(cost) > EPSILON:
+            if cost:
                 rules.append(rule)
                 costs.append(cost)
         if rules and await self._asked("settle", grant.lease, rules, costs) is None:
@@ -262,26 +262,33 @@ class RedisLimiter:
     # ------------------------------------------------------------ leases
 
     async def _renew(self) -> None:
-        """A server that has forgotten the slots this worker holds, because it was started anew, learns of them here."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
             if self._is_away or not self._leases:
                 continue
-            held = dict(self._leases)
             try:
                 async with asyncio.timeout(TIMEOUT_S):
-                    seconds, micros = await self._redis.time()
-                    until_s = seconds + micros / 1e6 + self._lease_s
-                    async with self._redis.pipeline(transaction=False) as pipe:
-                        for lease, keys in held.items():
-                            for key in keys:
-                                pipe.zadd(key, {lease: until_s})
-                                pipe.pexpire(key, int(self._lease_s * 2000))
-                        await pipe.execute()
-                    # Those that were settled meanwhile may have been freed before they were renewed.
-                    await self._free({lease: keys for lease, keys in held.items() if lease not in self._leases})
+                    lost = await self._extend(dict(self._leases), only_known=True)
+                    # A server that was started anew has forgotten them. Those that are settled just now are freed for certain.
+                    lost = {lease: keys for lease, keys in lost.items() if lease in self._leases}
+                    if lost:
+                        await self._extend(lost, only_known=False)
+                        await self._free({lease: keys for lease, keys in lost.items() if lease not in self._leases})
             except _FAILURES as error:
                 self._gone(error)
+
+    async def _extend(self, leases: dict[str, tuple[str, ...]], *, only_known: bool) -> dict[str, tuple[str, ...]]:
+        """Let them last. Returns those which the server does not have (any more)."""
+        seconds, micros = await self._redis.time()
+        until_s = seconds + micros / 1e6 + self._lease_s
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for lease, keys in leases.items():
+                for key in keys:
+                    pipe.zadd(key, {lease: until_s}, xx=only_known)
+                    pipe.pexpire(key, int(self._lease_s * 2000))
+                    pipe.zscore(key, lease)
+            scores = iter((await pipe.execute())[2::3])
+        return {lease: keys for lease, keys in leases.items() if None in [next(scores) for _ in keys]}
 
     async def _free(self, leases: dict[str, tuple[str, ...]]) -> None:
         async with self._redis.pipeline(transaction=False) as pipe:

@@ -6,7 +6,7 @@
 -- Returns one line: granted (1 or 0), the number of the bucket that lacks most, seconds to wait, time, order; then for each bucket what it
 -- held, and how many slots have run out since it was last looked at.
 
-local EPSILON = 1e-12
+local ROUND_UP = 1 + 4e-15
 local LONGEST_MS = 34560000000
 
 local settling, lease, lease_s, slot_retry_s = ARGV[1] == 'settle', ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -29,7 +29,7 @@ for i = 1, count do
     if now > since then level = level + (now - since) * bucket.rate end
     bucket.level = math.min(level, bucket.burst)
     local lacking = math.min(bucket.cost, bucket.burst) - bucket.level
-    if lacking > EPSILON * bucket.burst then wait = bucket.rate > 0 and lacking / bucket.rate or math.huge end
+    if lacking > 0 then wait = bucket.rate > 0 and lacking / bucket.rate * ROUND_UP or math.huge end
   end
   if wait > longest then longest, worst = wait, i end
   buckets[i] = bucket
