@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help serve test test-all check bench docs fix lock clean
+.PHONY: help serve test test-all check bench docs prices fix lock clean
 
 help: ## show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ docs: $(VENV)/.test ## renew the pages that are made from the code
 
 fix: $(VENV)/.test ## mend what lint can mend
 	$(BIN)/ruff check --fix .
+
+prices: $(VENV)/.test ## renew the published prices from the package in the test lock
+	$(BIN)/python -m tests.usage.published > published.new && mv published.new src/llm_api_converter/providers/published.json
 
 lock: $(VENV)/.test ## renew the hashed lock files
 	$(PIP) install uv

@@ -1,7 +1,7 @@
 """What vendors publish as their prices: by provider, model and time. Data, read at its first use from `published.json`.
 
 The data are those of the package genai-prices (MIT licence, https://github.com/pydantic/genai-prices), made smaller by
-`python -m tests.usage.published`; docs/decisions/010 says why the package itself is no dependency. A test compares every price found
+`python -m tests.usage.published`; docs/decisions/011 says why the package itself is no dependency. A test compares every price found
 here with what that package finds.
 """
 
