@@ -27,10 +27,11 @@ from ..usage.report import (
     total_columns,
     total_fields,
 )
-from ..usage.verify import Checker
+from ..usage.verify import Checker, Verdict
 
 Form = Literal["table", "json", "csv"]
 Echo = Callable[[str], None]
+TRIES = 3
 
 
 class UsageError(Exception):
@@ -68,15 +69,13 @@ def show(config: Config, wanted: Wanted, echo: Echo) -> None:
 
 
 def verify(config: Config, wanted: Wanted, echo: Echo) -> bool:
-    """Compare every record with what its upstream said, and the store's sums with the records. Raises UsageError."""
+    """Compare every record with what its upstream said, and the store's sums with the records. Raises UsageError, also where records come
+    in faster than they can be read.
+    """
     found: list[bool] = []
 
     async def check(store: Store, wanted: Wanted, echo: Echo) -> None:
-        checker = Checker()
-        async for row in every_row(store.usage, wanted.which):
-            checker.take(row)
-        (total,) = await store.usage.totals(wanted.which)
-        verdict = checker.verdict(total)
+        verdict = await _verdict(store, wanted.which)
         found.append(verdict.different == 0)
         if wanted.form == "json":
             sums = total_fields(verdict.sums, ())
@@ -89,6 +88,18 @@ def verify(config: Config, wanted: Wanted, echo: Echo) -> bool:
 
     _with_store(config, check, wanted, echo)
     return found[0]
+
+
+async def _verdict(store: Store, which: UsageFilter) -> Verdict:
+    for _ in range(TRIES):
+        (before,) = await store.usage.totals(which)
+        checker = Checker()
+        async for row in every_row(store.usage, which):
+            checker.take(row)
+        (after,) = await store.usage.totals(which)
+        if before == after:
+            return checker.verdict(after)
+    raise UsageError("records come in while they are compared: choose a time that is over with --until")
 
 
 async def _shown_totals(store: Store, wanted: Wanted, echo: Echo) -> None:
