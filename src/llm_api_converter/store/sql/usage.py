@@ -1,8 +1,9 @@
 """Calls and what they cost, in SQL."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -61,7 +62,7 @@ class SqlUsage:
         ids = list(known)
         await raw.execute("SAVEPOINT rows")
         before = raw.total_changes
-        await raw.executemany(_INSERT, [tuple(_columns(row).values()) for row in known.values()])
+        await _write(raw, known.values())
         if raw.total_changes - before < len(ids):
             await raw.execute("ROLLBACK TO rows")
             there: set[str] = set()
@@ -69,7 +70,7 @@ class SqlUsage:
                 found = await tx.execute(select(usage.c.id).where(usage.c.id.in_(ids[start : start + ASKED])))
                 there.update(found.scalars())
             ids = [row_id for row_id in ids if row_id not in there]
-            await raw.executemany(_INSERT, [tuple(_columns(known[row_id]).values()) for row_id in ids])
+            await _write(raw, [known[row_id] for row_id in ids])
         await raw.execute("RELEASE rows")
         return ids
 
@@ -139,7 +140,23 @@ def _columns(row: UsageRow) -> dict[str, Any]:
 
 
 _NAMES = tuple(column.name for column in usage.columns)
-_INSERT = f"INSERT OR IGNORE INTO usage ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"
+_PLACES = f"({', '.join('?' * len(_NAMES))})"
+_SIZES = (100, 10, 1)
+
+
+@cache
+def _insert(count: int) -> str:
+    return f"INSERT OR IGNORE INTO usage ({', '.join(_NAMES)}) VALUES " + ", ".join([_PLACES] * count)
+
+
+async def _write(raw: Any, rows: Iterable[UsageRow]) -> None:
+    """Many records a statement: the driver lets other threads run once a statement, and taking turns costs more than a record does."""
+    left = list(rows)
+    for size in _SIZES:
+        while len(left) >= size:
+            values = [value for row in left[:size] for value in _columns(row).values()]
+            await raw.execute(_insert(size), values)
+            del left[:size]
 
 
 def _conditions(which: UsageFilter) -> list[ColumnElement[bool]]:
