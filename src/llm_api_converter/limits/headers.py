@@ -8,6 +8,7 @@ Gemini and Bedrock have none. https://docs.anthropic.com/en/api/rate-limits, htt
 import math
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from .base import Left
 
@@ -30,11 +31,16 @@ def limit_headers(protocol: str, lefts: Iterable[Left], now_s: float) -> Headers
 
 
 def _anthropic(dimension: str, found: Left, now_s: float) -> Headers:
-    reset = datetime.fromtimestamp(now_s + found.reset_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     base = f"anthropic-ratelimit-{dimension}-".encode()
     return [
-        (base + b"limit", b"%d" % found.rule.burst), (base + b"remaining", b"%d" % found.remaining), (base + b"reset", reset.encode()),
+        (base + b"limit", b"%d" % found.rule.burst), (base + b"remaining", b"%d" % found.remaining),
+        (base + b"reset", _rfc3339(int(now_s + found.reset_s))),
     ]  # fmt: skip
+
+
+@lru_cache(256)
+def _rfc3339(at_s: int) -> bytes:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 
 
 def _openai(dimension: str, found: Left, now_s: float) -> Headers:
