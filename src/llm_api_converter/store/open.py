@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from .base import Store, StoreError
 
+_SQLITE = "sqlite:///"
 _NEEDS = {"postgresql": ("asyncpg", "postgres"), "dynamodb": ("botocore", "dynamodb")}
 
 
@@ -17,7 +18,7 @@ def open_store(url: str, tables: Mapping[str, str] | None = None) -> Store:
     if kind in _NEEDS and find_spec(_NEEDS[kind][0]) is None:
         package, extra = _NEEDS[kind]
         raise StoreError(f"store.url: {kind} needs the package {package}: pip install 'llm-api-converter[{extra}]'")
-    if kind in ("sqlite", "postgresql"):
+    if kind == "postgresql" or (kind == "sqlite" and len(url) > len(_SQLITE) and url.startswith(_SQLITE)):
         from .sql.store import SqlStore
 
         return SqlStore(url)

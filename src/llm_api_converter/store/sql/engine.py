@@ -5,7 +5,8 @@ waits for it up to `BUSY_S`. PostgreSQL: a small pool, connections checked befor
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
 from pathlib import Path
@@ -92,7 +93,7 @@ class Errors:
             raise Conflict("there is one with this id already") from error
         if isinstance(error, DBAPIError):
             raise StoreError(f"{self._shown}: {_first_line(error.orig)}") from error
-        if isinstance(error, SQLAlchemyError | OSError):
+        if isinstance(error, SQLAlchemyError | sqlite3.Error | OSError):  # of the driver itself: records go straight through it
             raise StoreError(f"{self._shown}: {_first_line(error)}") from error
 
 
@@ -142,7 +143,7 @@ def _passing(error: Exception) -> bool:
     return isinstance(error, StoreError) and any(words in str(error) for words in _LOST)
 
 
-def again(transaction: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+def again(transaction: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """For whole transactions that lost against another one: they are done again, for two seconds at most.
 
     In a block of its own, for a decorated function's arguments would be logged with each try, and records are among them.
