@@ -70,12 +70,14 @@ class Gateway:
             found = next((structs.replace(found, protocol=name) for key, name in ASKER if key in headers), found)
         answers = codec(found.protocol, found.envelope)
         x = Exchange(runtime, found, answers, headers, scope["query_string"], runtime.responder(send), started_s, _peer(scope))
-        if runtime.tracing is not None and found.operation in _RECORDED:
+        recorded = found.operation in _RECORDED
+        if runtime.tracing is not None and recorded:
             x.trace = runtime.tracing.begin(
                 x.request_id, scope["method"], runtime.redactor(scope["path"]), headers,
                 protocol=answers.name, operation=found.operation, argument=found.argument,
             )
-        runtime.metrics.enter()
+        if recorded:
+            runtime.metrics.enter()
         try:
             await self._serve(x, scope, receive)
         except ClientGone:
@@ -88,8 +90,8 @@ class Gateway:
             x.error = ApiError("internal", f"the gateway failed; its log has the cause under {x.request_id}")
             await _tell(x, x.error)
         finally:
-            runtime.metrics.enter(-1)
-            if found.operation in _RECORDED:
+            if recorded:
+                runtime.metrics.enter(-1)
                 record(x, monotonic())
             if x.allowed is not None:
                 await release(x)
