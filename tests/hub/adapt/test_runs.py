@@ -25,7 +25,7 @@ def fitted(request: Request, protocol: str, **facts: Any) -> tuple[Adapted, list
 
 
 def test_a_search_and_what_it_found_are_one_text() -> None:
-    request = Request("m", turns(("user", "hi"), ("assistant", SEARCH, FOUND), ("user", "more")))  # type: ignore[arg-type]
+    request = Request("m", turns(("user", "hi"), ("assistant", SEARCH, FOUND), ("user", "more")))
     adapted, reports = fitted(request, "alpha")
     assert said(adapted.request)[1] == ("assistant", [WORDS])
     assert adapted.request.messages[1].parts == (Text(WORDS, at="messages[1].content[0]"),)
@@ -35,7 +35,7 @@ def test_a_search_and_what_it_found_are_one_text() -> None:
 
 
 def test_the_targets_own_and_what_it_takes_stay() -> None:
-    request = Request("m", turns(("user", "hi"), ("assistant", CODE, PRINTED), ("user", "more")))  # type: ignore[arg-type]
+    request = Request("m", turns(("user", "hi"), ("assistant", CODE, PRINTED), ("user", "more")))
     for protocol, facts in (("beta", {}), ("alpha", {"foreign_runs": ("code_execution",)}), ("", {})):
         adapted, reports = fitted(request, protocol, **facts)
         assert adapted.request.messages == request.messages
@@ -53,7 +53,7 @@ def test_a_result_alone_and_a_call_alone_are_told_too() -> None:
 def test_a_search_for_tools_is_dropped_and_a_turn_of_nothing_else_goes() -> None:
     search = ToolCall("t", "tool_search", '{"query":"weather"}', "provider", **OWN)
     result = ToolResult("t", (Text("[]"),), "tool_search", json=True, runs="provider", **OWN)
-    request = Request("m", turns(("user", "hi"), ("assistant", search, result), ("user", "more")))  # type: ignore[arg-type]
+    request = Request("m", turns(("user", "hi"), ("assistant", search, result), ("user", "more")))
     adapted, reports = fitted(request, "alpha")
     assert [message.role for message in adapted.request.messages] == ["user", "user"]
     assert [(action, loss_class) for _, _, action, loss_class in reports] == [("dropped", "tools")] * 2
@@ -67,6 +67,6 @@ def test_a_cache_mark_stays_on_the_text() -> None:
 
 
 def test_a_provider_run_call_has_nothing_to_do_with_a_target_without_tools() -> None:
-    request = Request("m", turns(("user", "hi"), ("assistant", SEARCH, FOUND), ("user", "more")))  # type: ignore[arg-type]
+    request = Request("m", turns(("user", "hi"), ("assistant", SEARCH, FOUND), ("user", "more")))
     adapted, _ = fitted(request, "alpha", accepts_tools=False)
     assert said(adapted.request)[1] == ("assistant", [WORDS])

@@ -106,9 +106,10 @@ def _decode_messages(f: Fields) -> tuple[Message, ...]:
         at = f"messages[{i}]"
         if type(message) is not dict:
             raise invalid(at, f"expected an object, got {type_name(message)}")
-        role = ROLES.get(message.get("role", ""))
+        spoken = message.get("role")
+        role = ROLES.get(spoken) if type(spoken) is str else None
         if role is None:
-            raise invalid(f"{at}.role", f"expected one of {', '.join(ROLES)}, got {message.get('role')!r}")
+            raise invalid(f"{at}.role", f"expected one of {', '.join(ROLES)}, got {spoken!r}")
         parts = decode_content(message.get("content"), f"{at}.content")
         extras = None
         if len(message) > 2:

@@ -155,6 +155,8 @@ class StreamDecoder:
             self._stop_block(out)
 
     def _start(self, index: Any, block: Any, out: list[Event]) -> None:
+        if not self._begun:
+            raise ApiError("upstream_failed", "a block before message_start")
         if self._part is not None:
             self._stop_block(out)
         part = decode_block(block, "")

@@ -30,6 +30,8 @@ WORDING = frozenset({
     # Told as citations, searches and pages that were opened.
     "groundingMetadata", "urlContextMetadata",
 })
+END_OF_TIME = 253_402_300_800
+"""Seconds since 1970 at the end of the year 9999: no date is written beyond (some servers count milliseconds)."""
 GROUNDING = CANDIDATE + "groundingMetadata"
 EMPTY: tuple[Json, ...] = ({"text": ""}, {"text": "", "thought": True})
 
@@ -104,7 +106,7 @@ def encode_end(response: Response, parts: list[Json], grounding: GroundingWriter
         ledger.drop("service_tier", "service_tier", "tuning")
     out["modelVersion"] = answer.model
     out["responseId"] = response.id or answer.new_id("")
-    if response.created_s is not None:
+    if response.created_s is not None and 0 <= response.created_s < END_OF_TIME:
         out["createTime"] = datetime.fromtimestamp(response.created_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     out.update((name, value) for name, value in own.items() if not name.startswith(CANDIDATE))
     return out
