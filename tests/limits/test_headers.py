@@ -39,3 +39,11 @@ def test_durations(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(("seconds", "told"), [(0.01, 1), (1.2, 2), (1e9, 86_400), (float("inf"), 86_400)])
 def test_retry_after(seconds: float, told: float) -> None:
     assert retry_after(seconds) == told
+
+
+@pytest.mark.parametrize("protocol", ["anthropic", "openai_chat", "openai_responses"])
+@pytest.mark.parametrize("reset_s", [1e12, 1e300])
+def test_a_bucket_that_is_full_in_ages(protocol: str, reset_s: float) -> None:
+    headers = dict(limit_headers(protocol, [Left(Rule("key:a", "requests", 1e-12, 1), 0, reset_s)], NOON))
+    assert headers.keys() & {b"anthropic-ratelimit-requests-reset", b"x-ratelimit-reset-requests"}
+    assert set(headers.values()) & {b"2027-11-25T12:00:00Z", b"8784h0m0s"}

@@ -13,10 +13,12 @@ from functools import lru_cache
 from .base import Left
 
 Headers = list[tuple[bytes, bytes]]
+LONGEST_S = 366 * 86_400.0
+"""Nothing further away is told: calendars end."""
 
 
 def limit_headers(protocol: str, lefts: Iterable[Left], now_s: float) -> Headers:
-    """The headers of the tightest bucket of each dimension. `now_s` is Unix time."""
+    """The headers of the bucket of each dimension that has least of its burst left. `now_s` is Unix time."""
     write = _WRITE.get(protocol)
     if write is None:
         return []
@@ -34,7 +36,7 @@ def _anthropic(dimension: str, found: Left, now_s: float) -> Headers:
     base = f"anthropic-ratelimit-{dimension}-".encode()
     return [
         (base + b"limit", b"%d" % found.rule.burst), (base + b"remaining", b"%d" % found.remaining),
-        (base + b"reset", _rfc3339(int(now_s + found.reset_s))),
+        (base + b"reset", _rfc3339(int(now_s + min(found.reset_s, LONGEST_S)))),
     ]  # fmt: skip
 
 
@@ -47,7 +49,7 @@ def _openai(dimension: str, found: Left, now_s: float) -> Headers:
     end = dimension.encode()
     return [
         (b"x-ratelimit-limit-" + end, b"%d" % found.rule.burst), (b"x-ratelimit-remaining-" + end, b"%d" % found.remaining),
-        (b"x-ratelimit-reset-" + end, duration(found.reset_s).encode()),
+        (b"x-ratelimit-reset-" + end, duration(min(found.reset_s, LONGEST_S)).encode()),
     ]  # fmt: skip
 
 
