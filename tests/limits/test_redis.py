@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,31 @@ async def test_who_does_not_wait_gets_back_what_was_granted(server: Redis, limit
     server.resume()
     await asyncio.gather(*waiting, return_exceptions=True)
     await asyncio.sleep(0.2)
-    assert (await limiter.reserve(rules, 50)).levels == (39, 50, 1)
+    grant = await limiter.reserve(rules, 50)
+    assert grant.levels == (39, 50, 1)
+    assert isinstance(grant, Grant)
+    await limiter.settle(grant, 0)
+    assert limiter.away == 0
+
+
+@engine_test
+async def test_who_leaves_as_the_answer_comes_gets_it_back_too(limiter: RedisLimiter, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Leaving(redis_module._Ask):
+        __slots__ = ()
+
+        def __init__(self, mode: Any, *more: Any) -> None:
+            super().__init__(mode, *more)
+            if mode == "reserve":
+                self.answer.add_done_callback(lambda _: late.cancel())
+
+    rules = (Rule("key:a", "tokens", 0, 100), SLOTS)
+    with monkeypatch.context() as patched:
+        patched.setattr(redis_module, "_Ask", Leaving)
+        late = asyncio.create_task(limiter.reserve(rules, 50))
+        with pytest.raises(asyncio.CancelledError):
+            await late
+        await asyncio.sleep(0.1)
+    assert (await limiter.reserve(rules, 50)).levels == (50, 1)
     assert limiter.away == 0
 
 

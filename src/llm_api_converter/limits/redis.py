@@ -167,12 +167,25 @@ class RedisLimiter:
         if self._is_away:
             return None
         ask = _Ask(mode, lease, rules, costs)
+        self._put(ask)
+        try:
+            return await ask.answer
+        except asyncio.CancelledError:
+            if not ask.answer.cancelled():  # it had come already
+                self._give_back(ask, ask.answer.result())
+            raise
+
+    def _put(self, ask: _Ask) -> None:
         self._queue.append(ask)
         if len(self._senders) < SENDERS:
             sender = background(self._send())
             self._senders.add(sender)
             sender.add_done_callback(self._senders.discard)
-        return await ask.answer
+
+    def _give_back(self, ask: _Ask, answer: _Answer | None) -> None:
+        """Nobody waits for this answer any more."""
+        if ask.mode == "reserve" and answer is not None and answer.granted:
+            self._put(_Ask("settle", ask.lease, ask.rules, [-cost for cost in ask.costs]))
 
     async def _send(self) -> None:
         while self._queue:
@@ -187,10 +200,10 @@ class RedisLimiter:
             for ask, answer in zip(batch, answers, strict=True):
                 if answer is not None and self._log is not None:
                     self._log(_decision(ask, answer))
-                if not ask.answer.done():
+                if ask.answer.cancelled():
+                    self._give_back(ask, answer)
+                else:
                     ask.answer.set_result(answer)
-                elif ask.mode == "reserve" and answer is not None and answer.granted:
-                    self._queue.append(_Ask("settle", ask.lease, ask.rules, [-cost for cost in ask.costs]))
 
     async def _decided(self, batch: list[_Ask]) -> list[bytes]:
         """What the script returns of each. Raises RedisError, OSError, TimeoutError."""
