@@ -41,7 +41,7 @@ async def test_a_store_goes_on_when_its_engine_is_back(engine: str, tmp_path_fac
             began = time.monotonic()
             with pytest.raises(StoreError):
                 await do
-            assert time.monotonic() - began < 4
+            assert time.monotonic() - began < 10
         await asyncio.to_thread(started.start)
         await working(store)
         assert await store.keys.by_digest(key(1).digest) == key(1)
@@ -50,7 +50,7 @@ async def test_a_store_goes_on_when_its_engine_is_back(engine: str, tmp_path_fac
 
 async def working(store: Store) -> None:
     """Until it answers: a database listens before it has recovered."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         try:
             return await store.ping()
