@@ -34,6 +34,7 @@ SECRETS = {
     "a header of a provider": 'header "quoted" secret é 0123456789',
     "a seal key": "SEALKEY-0123456789abcdef0123456789",
     "a wrong key of a client": "sk-WRONG-0123456789abcdefghij",
+    "the admin key": "ADMIN-KEY-0123456789abcdefghij",
 }
 KEY_FILES = {"master.key", "admin.key", "seal.keys.json"}
 BEHAVIOURS = ("fine", "echo401", "echo500", "text500", "nonsense", "cut", "midway")
@@ -52,6 +53,7 @@ def settings(url: str) -> dict[str, Any]:
     models = [{"name": f"{p}-{b}", "provider": p, "model": b} for p in providers for b in BEHAVIOURS]
     return {
         "auth": {"master_api_key": MASTER}, "providers": providers, "models": models, "retry": {"attempts": 1, "max_wait_s": 0.01},
+        "admin": {"api_key": SECRETS["the admin key"]}, "audit": {"requests": True, "bodies": "full"}, "tracing": {"enabled": True},
         "seal": {"keys": [{"id": "k1", "secret": SECRETS["a seal key"]}]},
     }  # fmt: skip
 
@@ -194,6 +196,8 @@ async def everything_said(folder: Path, environ: dict[str, str], known: dict[str
         for path in ("/metrics", "/v1/models", "/ready", "/v1/capabilities?model=chat-fine"):
             async with http.get(base + path, headers={"x-api-key": MASTER}) as got:
                 said[path] = await got.read()
+        await asyncio.sleep(2)  # until what is written in batches is written
+        await administer(http, base + "/admin/api", known, said)
     for name in ("stdout", "stderr"):
         said[name] = (folder / name).read_bytes()
     for file in (folder / "data").rglob("*"):
@@ -203,6 +207,29 @@ async def everything_said(folder: Path, environ: dict[str, str], known: dict[str
         assert await check.wait() == 0
     said["check-config"] = (folder / "stdout").read_bytes() + (folder / "stderr").read_bytes()
     return said
+
+
+ADMIN_PAGES = ("status", "keys", "usage?by=key,model", "usage/rows?limit=1000", "audit?limit=1000", "models")
+
+
+async def administer(http: aiohttp.ClientSession, api: str, known: dict[str, str], said: dict[str, bytes]) -> None:
+    """Everything an administrator reads, and the life of one more key."""
+    for key in (known["the admin key"], MASTER, known["a wrong key of a client"]):
+        for page in ADMIN_PAGES:
+            async with http.get(f"{api}/{page}", headers={"authorization": f"Bearer {key}"}) as got:
+                assert got.status == (200 if key == known["the admin key"] else 401), page
+                said[f"admin {page.partition('?')[0]} {got.status}"] = await got.read()
+    admin = {"authorization": f"Bearer {known['the admin key']}"}
+    async with http.post(f"{api}/keys", json={"name": "another"}, headers=admin) as got:
+        made = await got.json()
+    async with http.post(f"{api}/keys/{made['id']}/rotate", json={"grace": "1h"}, headers=admin) as got:
+        rotated = await got.json()
+    async with http.patch(f"{api}/keys/{made['id']}", json={"nonsense": known["the admin key"]}, headers=admin) as got:
+        said["admin error"] = await got.read()
+    known |= {"a key that was made": made["key"], "a key that was rotated": rotated["key"]}
+    for page in ADMIN_PAGES:
+        async with http.get(f"{api}/{page}", headers=admin) as got:
+            said[f"admin {page.partition('?')[0]} afterwards"] = await got.read()
 
 
 @pytest.mark.parametrize(
@@ -216,11 +243,14 @@ async def test_no_secret_is_in_anything_that_is_written(tmp_path: Path, more: di
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    async with upstream(answer) as fake:
+    async with upstream(answer) as fake, upstream(lambda _: Reply([b"\n\0"], content_type="application/x-protobuf")) as collector:
+        environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
         (tmp_path / "gateway.yaml").write_text(yaml.safe_dump({**settings(fake.url), **more}))
         known = {**SECRETS, "a client's key": await client_key(tmp_path, environ)}
         said = await everything_said(tmp_path, environ, known, port)
         sent = b"".join(repr(seen.headers).encode() for seen in fake.seen)
+    said["spans"] = b"".join(seen.body for seen in collector.seen)
+    assert said["spans"], "traces were on"
     for name in ("the key of an OpenAI-compatible provider", "the key of an Anthropic provider", "the key of a Gemini provider", "an AWS session token"):
         assert known[name].encode() in sent, f"{name} was in use"
     assert b"***" in said["stdout"], "upstreams did echo them"

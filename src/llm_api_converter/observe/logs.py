@@ -100,6 +100,11 @@ class Redactor:
         self._learned: deque[str] = deque(maxlen=64)
         self._settle()
 
+    def keep(self, secret: str) -> None:
+        """One more, for good."""
+        self._fixed.update(_forms(secret))
+        self._settle()
+
     def learn(self, secret: str) -> None:
         """One more, such as a token that was fetched; the latest are kept."""
         self._learned.append(secret)

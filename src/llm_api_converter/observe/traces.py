@@ -11,7 +11,7 @@ Spans hold no prompts, answers, keys or messages of errors; the log has the mess
 The SDK is imported by `open_tracing` alone: a gateway without traces has None where a `Trace` would be, and pays for nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -77,8 +77,17 @@ class Tracing(Protocol):
 
 def open_tracing(*, propagate: bool = False) -> Tracing:
     """Traces that go where the environment says. `propagate`: upstreams get a `traceparent`. Raises `TracingUnavailable`."""
+    return _exporting()(propagate=propagate)
+
+
+def check_tracing() -> None:
+    """Raises `TracingUnavailable` where a package is missing."""
+    _exporting()
+
+
+def _exporting() -> Callable[..., Tracing]:
     try:
         from .otel import exporting
     except ImportError as error:
         raise TracingUnavailable(INSTALL) from error
-    return exporting(propagate=propagate)
+    return exporting

@@ -202,11 +202,11 @@ def build(
     admin API.
     """
     runtime = Runtime(config, master_key=master_key, seal_keys=seal_keys, metrics=metrics or Metrics(), services=services)
-    if runtime.prints_prompts:
+    if runtime.prints_prompts or config.audit.bodies != "none":
         runtime.responder = Transcript
     if services is None or not config.admin.enabled or not admin_key:
         return Gateway(runtime)
-    runtime.redactor.learn(admin_key)
+    runtime.redactor.keep(admin_key)
     return Gateway(runtime, build_admin(config, services, admin_key))
 
 

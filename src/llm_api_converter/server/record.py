@@ -32,6 +32,8 @@ def record(x: Exchange, now_s: float) -> None:
     services = x.runtime.services
     if services is not None and services.spool is not None and x.match.operation in ACCOUNTED:
         services.spool.add(_finished(x, status, now_s))
+    if services is not None and services.audit is not None:
+        services.audit.note(x, status, now_s - x.started_s)
     if x.runtime.prints_prompts and x.body:
         print_prompts(x)
     if x.trace is not None:

@@ -19,6 +19,7 @@ from ..limits.base import Decision, Log
 from ..observe import slots
 from ..observe.logs import AccessLog, LineWriter, configure
 from ..observe.metrics import Metrics
+from ..observe.traces import TracingUnavailable, check_tracing, open_tracing
 from ..secrets_on_disk import ensure_admin_key, ensure_master_key, ensure_seal_keys
 from ..store.base import StoreError
 from ..store.open import open_store
@@ -45,6 +46,11 @@ def serve(config: Config, config_path: Path | None = None) -> None:
         open_store(config.store_url, config.store.tables)
     except StoreError as error:
         raise ConfigError((str(error),)) from error
+    if config.tracing.enabled:
+        try:
+            check_tracing()
+        except TracingUnavailable as error:
+            raise ConfigError((str(error),)) from error
     sockets = _listen(config.server.host, config.server.port)
     _banner(config, key_file)
     if config.server.workers == 1:
@@ -109,6 +115,8 @@ def _gateway(config: Config, metrics: Metrics) -> tuple[Gateway, LineWriter]:
         config.logging.level, development=not config.json_logs, redactor=gateway.runtime.redactor, on_drop=metrics.log_dropped
     )
     gateway.runtime.access_log = AccessLog(writer, level=config.logging.level, json=config.json_logs)
+    if config.tracing.enabled:
+        gateway.runtime.tracing = open_tracing(propagate=config.tracing.propagate)
     _settle_heap()
     return gateway, writer
 

@@ -26,6 +26,7 @@ from ..usage.budgets import Budgets
 from ..usage.prices import Price, Prices
 from ..usage.spool import Spool
 from .allowances import Allowances
+from .audit import RequestAudit
 
 log = structlog.get_logger("gateway")
 
@@ -52,6 +53,7 @@ class Services:
         folder = Path(config.data_dir) / "spool"
         self.spool = Spool(folder, store.usage, self.prices, self, max_bytes=config.usage.spool_max_bytes) if config.usage.enabled else None
         self.budgets = Budgets(store.usage, self.spool.sending if self.spool else None)
+        self.audit = RequestAudit(store.audit, config.audit.bodies) if config.audit.requests else None
         self.on_models: Callable[[list[StoredModel]], None] = lambda models: None
         self._models: list[StoredModel] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -67,6 +69,10 @@ class Services:
             await self.spool.start()
             self.budgets.start()
         self._tasks += [background(self._sweeping()), background(self._watching_models())]
+        if self._config.rate_limit.enabled:
+            self._tasks.append(background(self._watching_limiter()))
+        if self.audit is not None:
+            self._tasks.append(background(self.audit.run()))
 
     async def stop(self) -> None:
         """Close everything; what waits to be written is written first."""
@@ -76,6 +82,8 @@ class Services:
         if self.spool is not None:
             await self.spool.stop()
             await self.budgets.stop()
+        if self.audit is not None:
+            await self.audit.flush()
         await self.keys.stop()
         await self.limiter.close()
         await self.store.close()
@@ -125,6 +133,12 @@ class Services:
                     self.on_models(found)
             except StoreError:
                 pass  # the key ring and `/ready` say so; names go on as they are
+            await asyncio.sleep(MODELS_S)
+
+    async def _watching_limiter(self) -> None:
+        """Tell the metrics whether it can be asked."""
+        while True:
+            self.metrics.limiter_up(self.limiter.status()["reachable"])
             await asyncio.sleep(MODELS_S)
 
     async def ready(self) -> str | None:

@@ -3,11 +3,15 @@
 Such a gateway answers through `Transcript`s, which keep what they write; any other through plain `Responder`s, which do not.
 """
 
+from typing import TYPE_CHECKING
+
 import structlog
 
 from ..observe.bodies import WINDOW, shown
-from .exchange import Exchange
 from .http import Responder, Send
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
 
 log = structlog.get_logger("gateway")
 
@@ -35,7 +39,7 @@ class Transcript(Responder):
         return b"".join(self._kept)
 
 
-def print_prompts(x: Exchange) -> None:
+def print_prompts(x: "Exchange") -> None:
     """One line with both bodies. Whatever the level of the log, unless it is above `info`."""
     responder, redact = x.responder, x.runtime.redactor
     log.info(
