@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,12 @@ def test_the_head() -> None:
     head = read_head(b'{"messages": [{"model": "inner"}], "model": "m", "stream": true, "stream_options": {"x": 1}}')
     assert (head.model, head.stream, head.stream_options is not None) == ("m", True, True)
     assert parse(b"[1, 2]") == [1, 2]
+
+
+@pytest.mark.parametrize("read", [parse, read_head])
+def test_a_body_that_is_nested_without_end_is_refused(read: Any) -> None:
+    with pytest.raises(ApiError, match="nested too deep"):
+        read(b'{"model": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ Whatever a codec needs from outside (ids, the time, an estimate of input tokens)
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import MsgspecError, Struct
 
 from ..hub.embed import EmbedRequest, EmbedResponse
 from ..hub.errors import ApiError
@@ -17,6 +17,9 @@ from ..hub.request import Request
 from ..hub.response import Response
 
 Json = dict[str, Any]
+
+UNREADABLE = (MsgspecError, UnicodeError, RecursionError)
+"""What reading JSON raises: it is none, a value has another type, the text is no UTF-8, it is nested without end."""
 
 
 class Wire(Struct, frozen=True):

@@ -44,7 +44,7 @@ def read_head(body: bytes) -> Head:
     except msgspec.ValidationError as error:
         parse(body)
         raise invalid("", f"the body is not a request: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         parse(body)
         raise
 
@@ -71,6 +71,8 @@ def parse(body: bytes) -> Any:
         return _any.decode(body)
     except UnicodeDecodeError as error:
         raise invalid("", f"the body is not UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise invalid("", "the body is nested too deep to be read") from None
     except msgspec.DecodeError as error:
         if not body.strip():
             raise invalid("", "the body is empty; a JSON object is expected") from None

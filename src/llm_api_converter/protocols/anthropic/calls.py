@@ -13,6 +13,7 @@ import msgspec
 from ...hub.ledger import Ledger
 from ...hub.messages import Part, Text, ToolCall, ToolResult
 from ...hub.runs import is_marked
+from ..base import UNREADABLE
 from ..fields import Fields
 from .marks import put_cache, put_extras, take_cache, with_wording, worded
 from .server_tools import foreign_call, foreign_result, outcome_of, report_foreign
@@ -167,7 +168,7 @@ def input_of(call: ToolCall, ledger: Ledger) -> dict[str, Any]:
         return {}
     try:
         value = _decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except UNREADABLE:
         value = None
     if type(value) is dict:
         return value

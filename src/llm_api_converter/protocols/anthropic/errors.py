@@ -11,7 +11,7 @@ import msgspec
 
 from ...framing.sse import sse_event
 from ...hub.errors import ApiError, ErrorKind
-from ..base import WireError
+from ..base import UNREADABLE, WireError
 from ..unsupported import refused_field
 
 ERROR_IN: dict[str, ErrorKind] = {
@@ -66,7 +66,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> ApiErr
     """What an upstream refused with -> ApiError."""
     try:
         value = _decode(body)
-    except (msgspec.DecodeError, UnicodeError):
+    except UNREADABLE:
         value = None
     if not isinstance(value, dict):
         text = body[:_CUT].decode("utf-8", "replace").strip()

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ...hub.errors import ApiError
-from ..base import ModelInfo
+from ..base import UNREADABLE, ModelInfo
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -20,7 +20,7 @@ def decode_count(body: bytes) -> int:
     """`{"input_tokens": 12}` -> 12."""
     try:
         value = _decode(body)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except UNREADABLE as error:
         raise ApiError("upstream_failed", f"the upstream's count is not valid JSON: {error}") from None
     count = value.get("input_tokens") if isinstance(value, dict) else None
     if type(count) is not int:

@@ -13,7 +13,7 @@ from ...hub.errors import ApiError, invalid
 from ...hub.ledger import Ledger
 from ...hub.messages import Part, Refusal, ToolCall
 from ...hub.response import Response
-from ..base import Answer
+from ..base import UNREADABLE, Answer
 from ..fields import Fields
 from .blocks import Side, decode_block, encode_blocks
 from .errors import error_of
@@ -29,7 +29,7 @@ def decode_response(body: bytes) -> Response:
     """A message -> Response. Raises `ApiError`: the upstream's own if it is an error, else `upstream_failed`."""
     try:
         message = _decode(body)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except UNREADABLE as error:
         raise ApiError("upstream_failed", f"the upstream's answer is not valid JSON: {error}") from None
     if isinstance(message, dict) and message.get("type") == "error":
         raise error_of(message, body)

@@ -19,6 +19,7 @@ from ...hub.errors import ApiError
 from ...hub.events import Aside, Attach, Begin, Close, Delta, End, Event, Failed, Finished, Open, UsageSeen
 from ...hub.fold import merge_extras, taken_apart
 from ...hub.messages import Extras, Native, Opaque, Part, Reasoning, Text, ToolCall
+from ..base import UNREADABLE
 from ..fields import Fields
 from .blocks import decode_block
 from .citations import decode_citation
@@ -80,7 +81,7 @@ class StreamDecoder:
         body = b"\n".join(self._reader.stray)
         try:
             value = _object(body)
-        except (msgspec.DecodeError, UnicodeError):
+        except UNREADABLE:
             return None
         return error_of(value, body) if "error" in value else None
 
@@ -102,7 +103,7 @@ class StreamDecoder:
                     self._take(data, out)
             except ApiError as error:
                 self._fail(ApiError("upstream_failed", f"the upstream's stream is broken: {error.message}"), out)
-            except (msgspec.DecodeError, UnicodeError) as error:
+            except UNREADABLE as error:
                 if name == b"error":
                     self._fail(decode_error(500, {}, data), out)
                 elif data.strip() not in (b"[DONE]", b""):

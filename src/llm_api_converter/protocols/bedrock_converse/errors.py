@@ -10,11 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import DecodeError
-
 from ...framing.aws_event_stream import aws_exception
 from ...hub.errors import ApiError, ErrorKind
-from ..base import WireError
+from ..base import UNREADABLE, WireError
 from ..unsupported import refused_field
 from .wire import decode_json, encode_json
 
@@ -104,7 +102,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> ApiErr
     given: Any = None
     try:
         given = decode_json(body)
-    except DecodeError:
+    except UNREADABLE:
         message = body[:_BODY_KEPT].decode("utf-8", "replace").strip()
     else:
         message = ""
@@ -133,7 +131,7 @@ def decode_exception(headers: Mapping[str, Any], payload: bytes) -> ApiError:
     message, status = str(headers.get(":error-message") or ""), None
     try:
         given = decode_json(payload) if payload else None
-    except DecodeError:
+    except UNREADABLE:
         given = None
     if isinstance(given, dict):
         found = given.get("message") or given.get("Message") or given.get("originalMessage")

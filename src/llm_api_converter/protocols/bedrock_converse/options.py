@@ -6,14 +6,13 @@ Source: botocore 1.44.5 bedrock-runtime/2023-09-30 `InferenceConfiguration`, `Ou
 
 import re
 
-from msgspec import DecodeError
 from msgspec.structs import replace
 
 from ...hub.errors import invalid
 from ...hub.facts import Facts
 from ...hub.ledger import Ledger
 from ...hub.request import OutputFormat, Request, Sampling
-from ..base import Json
+from ..base import UNREADABLE, Json
 from ..fields import Fields
 from .reasoning import Asked
 from .wire import decode_json, encode_json
@@ -91,7 +90,7 @@ def _decode_schema(wanted: Json) -> OutputFormat | None:
     text = inner.text_required("schema")
     try:
         schema = decode_json(text)
-    except DecodeError as broken:
+    except UNREADABLE as broken:
         raise inner.error("schema", f"not JSON: {broken}") from broken
     if type(schema) is not dict:
         raise inner.error("schema", "expected the JSON text of an object")

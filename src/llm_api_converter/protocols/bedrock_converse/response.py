@@ -8,13 +8,11 @@ have more usage fields than the model (kept in `Usage.raw`).
 
 from typing import Any
 
-from msgspec import DecodeError
-
 from ...hub.errors import ApiError
 from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Part, Text, ToolCall
 from ...hub.response import Finish, FinishReason, Response, Usage
-from ..base import Answer, Json
+from ..base import UNREADABLE, Answer, Json
 from ..ending import Words, report_ending
 from ..fields import Fields
 from .content import decode_content
@@ -66,7 +64,7 @@ def decode_response(body: bytes) -> Response:
         tier = f.sub("serviceTier")
         service_tier = None if tier is None else tier.text("type")
         finish = decode_finish(f.text("stopReason") or "", any(is_client_call(part) for part in parts))
-    except DecodeError as broken:
+    except UNREADABLE as broken:
         raise ApiError("upstream_failed", f"the upstream's answer is not JSON: {broken}") from broken
     except ApiError as broken:
         raise ApiError("upstream_failed", f"the upstream's answer cannot be read: {broken.message}") from broken

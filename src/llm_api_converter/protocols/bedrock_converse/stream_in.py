@@ -12,13 +12,11 @@ from binascii import Error as Base64Error
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import DecodeError
-
 from ...framing.aws_event_stream import AwsEventReader, FrameError, Headers, HeaderValue
 from ...hub.errors import ApiError
 from ...hub.events import Aside, Begin, End, Event, Failed, Finished, UsageSeen
 from ...hub.messages import Opaque, Part, Reasoning, Text
-from ..base import Json
+from ..base import UNREADABLE, Json
 from ..fields import Fields
 from ..sequencer import Sequencer
 from .citations import decode_citation
@@ -92,7 +90,7 @@ class StreamDecoder:
                 out.append(Aside(PROTOCOL, {}, ping=True))
             else:
                 out.append(Aside(PROTOCOL, {str(kind): decode_json(payload) if payload else {}}))
-        except DecodeError as broken:  # a wrong type is one, too
+        except UNREADABLE as broken:  # a wrong type is one, too
             self._fail(ApiError("upstream_failed", f"a {kind!s} frame of the upstream cannot be read: {broken}"), out)
         except ApiError as broken:
             self._fail(ApiError("upstream_failed", f"a {kind!s} frame of the upstream cannot be read: {broken.message}"), out)

@@ -12,12 +12,12 @@ Source: botocore 1.44.5 `ToolUseBlock`, `ToolResultBlock`, `ToolResultBlockDelta
 
 from typing import Any
 
-from msgspec import UNSET, DecodeError
+from msgspec import UNSET
 
 from ...hub.ledger import Ledger
 from ...hub.messages import Found, Hit, Outcome, Part, Ran, Text, ToolCall, ToolResult
 from ...hub.runs import code_of, hit, is_marked, marked_id, queries_of, settled
-from ..base import Json
+from ..base import UNREADABLE, Json
 from .wire import SYSTEM_TOOLS, decode_json
 
 TOOL_OUT = {"web_search": "nova_grounding", "code_execution": "nova_code_interpreter", "bash": "nova_code_interpreter"}
@@ -37,7 +37,7 @@ def outcome_of(kind: str | None, parts: tuple[Part, ...], structured: bool) -> O
     if structured and parts and isinstance(parts[0], Text):
         try:
             said = decode_json(parts[0].text)
-        except DecodeError:
+        except UNREADABLE:
             said = UNSET
     value = said if isinstance(said, dict) else {}
     if kind == "web_search":

@@ -6,8 +6,6 @@ Source: botocore 1.44.5 bedrock-runtime/2023-09-30 `ContentBlock`, `ToolResultCo
 from base64 import b64encode
 from typing import Any
 
-from msgspec import DecodeError
-
 from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import (
     CacheMark,
@@ -24,7 +22,7 @@ from ...hub.messages import (
 )
 from ...hub.runs import is_foreign
 from ...hub.seal import is_seal
-from ..base import Json
+from ..base import UNREADABLE, Json
 from ..citing import lose_citations
 from .citations import encode_citation, own_citations
 from .content import TTL_IN
@@ -139,7 +137,7 @@ class ContentEncoder:
             return {}
         try:
             value = decode_json(call.arguments)
-        except DecodeError:
+        except UNREADABLE:
             value = call.arguments
         if type(value) is not dict:
             self.ledger.approximate(call.at, "arguments", "content", "the arguments are no JSON object; sent as {arguments: text}")
@@ -250,5 +248,5 @@ def encode_redacted(data: str) -> str:
 def _json_block(text: str) -> Json:
     try:
         return {"json": decode_json(text)}
-    except DecodeError:
+    except UNREADABLE:
         return {"text": text}

@@ -16,7 +16,7 @@ from ...framing.sse import SseReader
 from ...hub.errors import ApiError
 from ...hub.events import Aside, Attach, Begin, Close, Delta, End, Event, Failed, Finished, Open, UsageSeen
 from ...hub.messages import Opaque, Part, Reasoning, Text, ToolCall
-from ..base import Json
+from ..base import UNREADABLE, Json
 from .errors import decode_status, find_error
 from .grounding import decode_citations, decode_runs
 from .outcome import decode_blocked, decode_finish, decode_service_tier, decode_usage
@@ -64,7 +64,7 @@ class GeminiStreamDecoder:
                 break
             try:
                 chunk = decode_plain(frame)
-            except msgspec.MsgspecError:
+            except UNREADABLE:
                 self._odd_frame(frame, out)
             else:
                 self._plain(chunk, out)
@@ -204,7 +204,7 @@ class GeminiStreamDecoder:
             return
         try:
             value: Any = msgspec.json.decode(frame)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             self._fail(ApiError("upstream_failed", f"a frame of the upstream's stream is no JSON: {error}"), out)
             return
         status = find_error(value)

@@ -11,7 +11,7 @@ from ...hub.embed import EmbedRequest, EmbedResponse
 from ...hub.errors import ApiError, invalid
 from ...hub.facts import Facts
 from ...hub.ledger import Ledger, unknown_extras
-from ..base import Answer, Json, Wire
+from ..base import UNREADABLE, Answer, Json, Wire
 from .errors import decode_status, find_error
 from .outcome import decode_usage
 from .parts import parts_list
@@ -56,7 +56,7 @@ def decode_embed_response(body: bytes) -> EmbedResponse:
     """`{"embedding"}` or `{"embeddings"}` -> EmbedResponse."""
     try:
         value: Any = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ApiError("upstream_failed", f"the upstream's answer is no JSON: {error}") from error
     status = find_error(value)
     if status is not None:

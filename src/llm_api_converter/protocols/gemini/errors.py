@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ...hub.errors import ApiError, ErrorKind
-from ..base import Json, WireError
+from ..base import UNREADABLE, Json, WireError
 from ..unsupported import refused_field
 
 ERROR_IN: dict[str, ErrorKind] = {
@@ -48,7 +48,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> ApiErr
     """A refusal of the upstream -> ApiError."""
     try:
         value: Any = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         value = None
     return decode_status(status, headers, find_error(value) or {}, body)
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from ...hub.errors import ApiError
-from ..base import Json, ModelInfo
+from ..base import UNREADABLE, Json, ModelInfo
 from .errors import decode_status, find_error
 
 METHODS = ("generateContent", "streamGenerateContent", "countTokens")
@@ -26,7 +26,7 @@ def decode_count(body: bytes) -> int:
     """`countTokens` answer -> `totalTokens`."""
     try:
         value: Any = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ApiError("upstream_failed", f"the upstream's answer is no JSON: {error}") from error
     status = find_error(value)
     if status is not None:

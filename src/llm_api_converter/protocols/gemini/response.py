@@ -15,7 +15,7 @@ from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Extras, Found, Opaque, Page, Part, Text, ToolCall, ToolResult, wording
 from ...hub.response import Finish, Response
 from ...hub.runs import queries_of, settled
-from ..base import Answer, Json
+from ..base import UNREADABLE, Answer, Json
 from .errors import decode_status, find_error
 from .grounding import BESIDE, GroundingWriter, decode_runs, unsaid, with_citations
 from .outcome import decode_blocked, decode_finish, decode_service_tier, decode_usage, encode_finish, encode_usage
@@ -40,7 +40,7 @@ def decode_response(body: bytes) -> Response:
     """A whole answer -> Response. Raises ApiError for an error inside a 200 and for what is no answer."""
     try:
         value: Any = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ApiError("upstream_failed", f"the upstream's answer is no JSON: {error}") from error
     status = find_error(value)
     if status is not None:

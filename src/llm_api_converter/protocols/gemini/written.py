@@ -33,7 +33,7 @@ from ...hub.messages import (
     wording,
 )
 from ...hub.runs import code_of, is_marked, ran_by
-from ..base import Json
+from ..base import UNREADABLE, Json
 from ..citing import lose_citations
 from .parts import MINTED, OUTCOME_FAILED, OUTCOME_OK
 from .spelling import PROTOCOL
@@ -278,7 +278,7 @@ def parsed_object(text: str) -> Json | None:
     """The JSON object `text` is; None where it is none."""
     try:
         value: Any = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     return value if isinstance(value, dict) else None
 
@@ -292,7 +292,7 @@ def _response(part: ToolResult, texts: list[str]) -> Json:
     if part.json and len(texts) == 1:
         try:
             value: Any = msgspec.json.decode(texts[0])
-        except msgspec.DecodeError:
+        except UNREADABLE:
             value = texts[0]
         if part.is_error:
             return {"error": value}

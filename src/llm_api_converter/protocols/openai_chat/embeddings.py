@@ -10,13 +10,11 @@ from binascii import Error as Base64Error
 from sys import byteorder
 from typing import Any
 
-import msgspec
-
 from ...hub.embed import EmbedRequest, EmbedResponse
 from ...hub.errors import ApiError
 from ...hub.facts import Facts
 from ...hub.ledger import Ledger, unknown_extras
-from ..base import Answer, Wire
+from ..base import UNREADABLE, Answer, Wire
 from ..fields import Fields
 from .errors import decode_error_value
 from .usage import decode_usage
@@ -68,7 +66,7 @@ def decode_embed_response(body: bytes) -> EmbedResponse:
     """Vectors in the order of the texts. Raises ApiError for an error inside a 200, and for what is no answer."""
     try:
         value = decode_json(body)
-    except msgspec.DecodeError as e:
+    except UNREADABLE as e:
         raise ApiError("upstream_failed", f"the upstream's answer is not JSON: {e}") from e
     if isinstance(value, dict) and value.get("error"):
         raise decode_error_value(value)

@@ -8,10 +8,8 @@ with no body at all (recordings, November 2026). The upstream's words are kept.
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from ...hub.errors import ApiError, ErrorKind
-from ..base import WireError
+from ..base import UNREADABLE, WireError
 from ..unsupported import REFUSED, refused_field
 from .wire import decode_json, encode_json
 
@@ -84,7 +82,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> ApiErr
     """A refusal before the first byte."""
     try:
         parsed = decode_json(body) if body else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         parsed = body.decode("utf-8", "replace").strip() or None
     error = decode_error_value(parsed, status)
     error.retry_after_s = _retry_after(headers, parsed)

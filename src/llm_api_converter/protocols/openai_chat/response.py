@@ -8,14 +8,13 @@ One choice only; further ones are served on the pass-through path.
 
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from ...hub.errors import ApiError
 from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Citation, Extras, Inline, Media, Opaque, Part, Reasoning, Refusal, Text, ToolCall, Url
 from ...hub.response import Finish, Response, Usage
-from ..base import Answer
+from ..base import UNREADABLE, Answer
 from ..citing import lose_citations
 from ..ending import report_ending
 from ..fields import Fields
@@ -37,7 +36,7 @@ def decode_response(body: bytes) -> Response:
         return quick
     try:
         value = decode_json(body)
-    except msgspec.DecodeError as e:
+    except UNREADABLE as e:
         raise ApiError("upstream_failed", f"the upstream's answer is not JSON: {e}") from e
     return decode_answer_object(value)
 
@@ -46,7 +45,7 @@ def _decode_quickly(body: bytes) -> Response | None:
     """The common answer through typed structs, a third of the work; None where it holds anything else. Same outcome as the slow way."""
     try:
         answer = decode_plain_answer(body)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
     if len(answer.choices) != 1 or answer.choices[0].message.annotations:
         return None

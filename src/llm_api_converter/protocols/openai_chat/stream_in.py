@@ -15,6 +15,7 @@ from ...framing.sse import SseReader
 from ...hub.errors import ApiError
 from ...hub.events import Begin, End, Event, Failed, Finished, UsageSeen
 from ...hub.response import Finish
+from ..base import UNREADABLE
 from ..fields import Fields
 from .calls import tokens_of
 from .errors import decode_error_value
@@ -93,7 +94,7 @@ class ChatStreamDecoder:
         if self._fast:
             try:
                 chunk = decode_chunk(data)
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 self._slow(data, out)
                 return
             for choice in chunk.choices:
@@ -151,7 +152,7 @@ class ChatStreamDecoder:
             return
         try:
             value = decode_json(data)
-        except msgspec.DecodeError as e:
+        except UNREADABLE as e:
             self._fail(ApiError("upstream_failed", f"the upstream sent a frame that is not JSON: {e}"), out)
             return
         if type(value) is not dict:

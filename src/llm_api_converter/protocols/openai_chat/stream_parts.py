@@ -11,6 +11,7 @@ import msgspec
 
 from ...hub.events import Event
 from ...hub.messages import Extras, Inline, Media, Native, Part, Reasoning, Refusal, Text, ToolCall
+from ..base import UNREADABLE
 from ..fields import Fields
 from ..sequencer import Piece, Sequencer
 from .calls import minted_id, tokens_of
@@ -41,7 +42,7 @@ class Slot:
             return False
         try:
             return type(decode_json("".join(self.arguments))) is dict
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return False
 
 

@@ -3,9 +3,9 @@
 Source: openai 3.54.0 `types/responses/input_token_count_response.py` (November 2026).
 """
 
-import msgspec
 
 from ...hub.errors import ApiError
+from ..base import UNREADABLE
 from .wire import decode_json, encode_json
 
 
@@ -13,7 +13,7 @@ def decode_count(body: bytes) -> int:
     """The count an upstream gives."""
     try:
         answer = decode_json(body)
-    except msgspec.DecodeError as e:
+    except UNREADABLE as e:
         raise ApiError("upstream_failed", f"the upstream's token count is not JSON: {e}") from e
     count = answer.get("input_tokens") if isinstance(answer, dict) else None
     if type(count) is not int:

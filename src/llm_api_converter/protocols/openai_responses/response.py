@@ -16,7 +16,7 @@ from ...hub.ledger import Ledger, unknown_extras
 from ...hub.messages import Extras, Part, Refusal, ToolCall
 from ...hub.request import Request
 from ...hub.response import Finish, FinishReason, Response, Usage
-from ..base import Answer
+from ..base import UNREADABLE, Answer
 from ..decoration import nothing_filtered, says_nothing
 from ..ending import Words, report_ending
 from .errors import answer_error, error_code
@@ -67,7 +67,7 @@ def decode_response(body: bytes) -> Response:
     """A whole answer. Raises the answer's own error, or `upstream_failed` for what is no answer."""
     try:
         answer = decode_json(body)
-    except msgspec.DecodeError as e:
+    except UNREADABLE as e:
         raise ApiError("upstream_failed", f"the upstream's answer is not JSON: {e}") from e
     if type(answer) is not dict or type(answer.get("output")) is not list:
         if isinstance(answer, dict) and answer.get("error"):

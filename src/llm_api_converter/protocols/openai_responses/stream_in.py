@@ -10,7 +10,6 @@ Event names, sequence numbers and padding are not needed. An item is known by `o
 
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from ...framing.sse import SseReader
@@ -18,6 +17,7 @@ from ...hub.errors import ApiError
 from ...hub.events import Aside, Begin, End, Event, Failed, Finished, UsageSeen
 from ...hub.fold import taken_apart
 from ...hub.messages import Citation, Extras, Native, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
+from ..base import UNREADABLE
 from ..fields import Fields
 from ..sequencer import Sequencer
 from .content import decode_annotation
@@ -81,7 +81,7 @@ class ResponsesDecoder:
                 continue
             try:
                 frame = decode_frame(payload)
-            except msgspec.DecodeError as e:
+            except UNREADABLE as e:
                 if not self._ended:
                     self._fail(ApiError("upstream_failed", f"the upstream's stream holds what is not JSON: {e}"), out)
                 continue
