@@ -259,6 +259,20 @@ async def test_kept_responses_and_their_items(store: Store, engine: str) -> None
     assert await store.responses.get("team:a", "resp_2", LATER) is None
 
 
+async def test_ids_are_whatever_clients_make_of_them(store: Store) -> None:
+    """Some put a signature of kilobytes into one; JSON has NUL."""
+    ids = ["call_" + "é☃" * 3_000, "call_" + "é☃" * 2_999 + "x", "nul\0", "nul", "", "sha256:", "'); --", "C", "c"]
+    for number, call_id in enumerate(ids):
+        await store.continuations.put("team:a", [call_id], b"%d" % number, LATER)
+    assert await store.continuations.get("team:a", [*ids, "other" * 1_000], NOON) == {call_id: b"%d" % number for number, call_id in enumerate(ids)}
+    await store.responses.put(kept(1), ids)
+    for item_id in ids:
+        assert await store.responses.holding("team:a", [item_id], LATER) == [kept(1)]
+    for response_id in ("no" * 3_000, "nul\0", "C"):
+        assert await store.responses.get("team:a", response_id, LATER) is None
+        assert await store.responses.delete("team:a", response_id) is False
+
+
 # ---------------------------------------------------------------- audit, models
 
 
