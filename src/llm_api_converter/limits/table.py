@@ -26,11 +26,11 @@ from pathlib import Path
 BUCKETS = 65_536
 SLOTS = 4_096
 WORKERS = 128
-WINDOW = 16
-LOCK_S = 0.5
+WINDOW = 32
+LOCK_S = 1.0
 """Longest wait for the lock: whoever holds it does so for microseconds, unless it was stopped."""
-STUCK_S = 1.0
-"""After such a wait nobody waits again for so long."""
+STUCK_S = 10.0
+"""After such a wait nobody waits again for so long, unless the lock was had meanwhile."""
 
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_REALTIME)
 """One clock for all processes, that does not stand still while the machine sleeps."""
@@ -84,12 +84,19 @@ class Table:
 
     # ------------------------------------------------------------ the lock
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the lock could not be had a moment ago."""
+        return time.monotonic() < self._stuck_until_s
+
     def lock(self) -> None:
         """Take the lock, and mend what its last holder left half done. Raises LockBusy."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._wait()
+        if self._stuck_until_s:
+            self._stuck_until_s = 0.0
         if self.marks[_JOURNAL]:
             self._roll_back()
 
@@ -99,10 +106,9 @@ class Table:
 
     def _wait(self) -> None:
         """The event loop waits too, so not for long, and not once a request while a stopped process holds the lock."""
-        now_s = time.monotonic()
-        if now_s < self._stuck_until_s:
+        if self.is_stuck:
             raise LockBusy(f"the limits in {self._folder} are still locked")
-        end_s = now_s + LOCK_S
+        end_s = time.monotonic() + LOCK_S
         spins = 0
         while True:
             if spins < _SPINS:
