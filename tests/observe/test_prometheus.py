@@ -153,6 +153,7 @@ EXPECTED = {
     'llm_converter_budget_refused_total{scope="key",period="total"}': 1,
     'llm_converter_in_flight': 1,
     'llm_converter_store_up': 1,
+    'llm_converter_limiter_up': 1,
     'llm_converter_usage_spooled_records': 0,
     'llm_converter_usage_dropped_total': 0,
     'llm_converter_log_lines_dropped_total': 0,

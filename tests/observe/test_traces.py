@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from llm_api_converter.observe import genai
 from llm_api_converter.observe.traces import INSTALL, TracingUnavailable, open_tracing
 from tests.fakes import CUT, HANG, FakeUpstream, Reply, Running, Seen, json_reply, sse_reply, upstream
 from tests.server.test_pipeline import (
@@ -234,3 +237,19 @@ def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(TracingUnavailable, match="llm-api-converter\\[otel\\]") as caught:
         open_tracing()
     assert str(caught.value) == INSTALL
+
+
+def test_the_page_names_every_attribute() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "traces.md").read_text()
+    said: set[str] = set()
+    for row in re.findall(r"^\| (?:server|client) \| (.+) \|$", page, re.MULTILINE):
+        before = ""
+        for name in re.findall(r"`([a-z_.]+\.[a-z_.]+|\.[a-z_]+)`", row):
+            if name.startswith("."):  # `.model` after `gen_ai.request.stream`, `.output_tokens` after `gen_ai.usage.input_tokens`
+                name = f"{next(x for x in PREFIXES if before.startswith(x))}{name}"
+            said.add(name)
+            before = name
+    assert said == {value for name, value in vars(genai).items() if name.isupper() and isinstance(value, str) and not name.startswith("_")}
+
+
+PREFIXES = ("gen_ai.request", "gen_ai.response", "gen_ai.usage", "llm_converter")

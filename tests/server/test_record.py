@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import sse_reply
+from tests.fakes import KEY, sse_reply
 from tests.server.test_pipeline import ANTHROPIC_ASK, CHAT, CHAT_ASK, CHAT_STREAM, MESSAGES, case, post
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +36,26 @@ async def test_items_no_decoder_knows_are_counted() -> None:
         text = await (await http.get(running.url + "/metrics")).text()
         assert 'llm_converter_unknown_wire_items_total{name="from_tomorrow",protocol="openai_chat",where="request"} 1.0' in text
         assert 'llm_converter_unknown_wire_items_total{name="brand_new",protocol="anthropic",where="stream"} 1.0' in text
+
+
+@pytest.mark.parametrize(
+    ("key", "sent", "status"),
+    [
+        (None, {}, 200),
+        ("scraper-key-1", {}, 401),
+        ("scraper-key-1", {"authorization": "Bearer wrong"}, 401),
+        ("scraper-key-1", {"authorization": "Bearer scraper-key-1"}, 200),
+        ("scraper-key-1", {"authorization": f"Bearer {KEY}"}, 200),
+    ],
+)
+async def test_metrics_may_have_a_key(key: str | None, sent: dict[str, str], status: int) -> None:
+    auth = {"master_api_key": KEY, "metrics_key": key}
+    async with case([], auth=auth) as (running, _, http), http.get(running.url + "/metrics", headers=sent) as got:
+        text = await got.text()
+    assert got.status == status
+    assert ("auth.metrics_key" in text) is (status == 401)
+    assert "scraper-key-1" not in text
+    assert ("llm_converter_in_flight" in text) is (status == 200)
 
 
 async def test_what_one_request_leaves() -> None:

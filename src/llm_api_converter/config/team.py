@@ -22,11 +22,12 @@ Usd = Annotated[Decimal, BeforeValidator(_money), Field(ge=0, max_digits=18, dec
 class AuthConfig(Section):
     """Who may call. Without `master_api_key` the gateway makes one at its first start (`secrets_on_disk.ensure_master_key`).
 
-    While the store is away, keys that were used before go on working for `offline_s` seconds.
+    While the store is away, keys that were used before go on working for `offline_s` seconds. With a `metrics_key`, `/metrics` asks for it.
     """
 
     require_api_key: bool = True
     master_api_key: Secret | None = None
+    metrics_key: Secret | None = None
     offline_s: Int = Field(default=900, ge=0)
 
 

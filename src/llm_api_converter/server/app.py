@@ -146,6 +146,7 @@ class Gateway:
         elif operation == "explain":
             await explain(x, receive)
         elif operation == "metrics":
+            self.runtime.admit_scraper(x.headers)
             text = await asyncio.to_thread(self.runtime.metrics.expose)  # many models on many workers take a while
             await x.responder.whole(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], text)
         elif operation == "ready":

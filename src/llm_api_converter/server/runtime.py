@@ -110,6 +110,8 @@ class Runtime:
         self.demo = DemoClient()
         self._open = not config.auth.require_api_key
         self._master = master_key.encode()
+        scraper = config.auth.metrics_key
+        self._metrics_key = None if scraper is None else scraper.get_secret_value().encode()
         self.redactor = Redactor([master_key, *_secrets(config)])
         self.signers = Signers(self.redactor.learn)
 
@@ -141,6 +143,13 @@ class Runtime:
         except ApiError:
             return False
 
+    def admit_scraper(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raises `ApiError(unauthenticated)` where `/metrics` has a key and this is not it (nor the master key)."""
+        if self._metrics_key is not None:
+            wanted = (self._metrics_key, self._master)
+            if not any(hmac.compare_digest(key, known) for key in given_keys(headers, b"") for known in wanted):
+                raise ApiError("unauthenticated", "/metrics: send the key of the setting auth.metrics_key as `Authorization: Bearer KEY`")
+
     def identify(self, headers: Mapping[bytes, bytes], query: bytes) -> Principal | bytes:
         """The caller, where that is known at once; else the digest of a key that `services.keys` may find.
 
@@ -167,7 +176,7 @@ class Runtime:
 def _secrets(config: Config) -> list[str]:
     """Every secret of the settings, for the redactor."""
     found = [x.secret for x in config.seal.keys]
-    found += [x for x in (config.admin.api_key,) if x is not None]
+    found += [x for x in (config.admin.api_key, config.auth.metrics_key) if x is not None]
     for provider in config.providers.values():
         found += provider.headers.values()
         keys = (provider.api_key, provider.aws_secret_access_key, provider.aws_session_token, provider.client_secret)
