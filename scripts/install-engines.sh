@@ -40,6 +40,18 @@ if [ -n "${RENEW:-}" ] || ! is_there java || [ -z "$(ls "$clients"/dynamodb/Dyna
     dynamodb_local || missing "DynamoDB Local"
 fi
 
+# A bare Debian with Python, for the steps of the Dockerfile.
+bare_debian() {
+    [ "$(id -u)" = 0 ] || return 1
+    is_there debootstrap || debian debootstrap || return 1
+    rm -rf "$clients/debian-bookworm.new"
+    mkdir -p "$clients"
+    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$clients/debian-bookworm.new" >/dev/null &&
+        rm -rf "$clients/debian-bookworm" "$clients/debian-bookworm.new/var/cache/apt/archives" "$clients/debian-bookworm.new/var/lib/apt/lists" &&
+        mv "$clients/debian-bookworm.new" "$clients/debian-bookworm"
+}
+[ -z "${RENEW:-}" ] && [ -x "$clients/debian-bookworm/usr/bin/python3" ] || bare_debian || missing "debootstrap's Debian"
+
 if [ ! -f "$kit" ]; then
     echo "shared/clients is not beside the project: tests with real clients are skipped by name" >&2
     exit 0
