@@ -8,6 +8,7 @@ from sqlalchemy import delete, select, update
 from ..base import Conflict, Page
 from ..records import AuditEntry, AuditFilter, StoredModel
 from .engine import Database, again
+from .old import delete_old
 from .paging import after, cursor_of
 from .tables import audit, models
 
@@ -53,10 +54,8 @@ class SqlAudit:
         more = cursor_of(found[limit - 1].at_s, found[limit - 1].id) if len(found) > limit else None
         return Page(tuple(_decode(row.data) for row in found[:limit]), more)
 
-    @again
     async def rotate(self, before_s: float) -> int:
-        async with self._db.write() as tx:
-            return (await tx.execute(delete(audit).where(audit.c.at_s < before_s))).rowcount
+        return await delete_old(self._db, audit, audit.c.at_s < before_s)
 
 
 class SqlModels:

@@ -7,13 +7,14 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, case, delete, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..base import Page
 from ..records import GroupBy, Period, UsageFilter, UsageRow, UsageTotal
 from ..sums import NOTHING, PERIODS, is_unpriced, periods, scopes
 from .engine import Database, again
+from .old import delete_old
 from .paging import after, cursor_of
 from .tables import PICO, joined_money, spent, split_money, usage
 
@@ -120,10 +121,8 @@ class SqlUsage:
             row = (await connection.execute(asked)).one_or_none()
         return Decimal(0) if row is None else joined_money(row.cost_usd, row.cost_pico)
 
-    @again
     async def forget(self, before_s: float) -> int:
-        async with self._db.write() as tx:
-            return (await tx.execute(delete(usage).where(usage.c.at_s < before_s))).rowcount
+        return await delete_old(self._db, usage, usage.c.at_s < before_s)
 
 
 def _columns(row: UsageRow) -> dict[str, Any]:
