@@ -136,10 +136,12 @@ def forms(secret: str) -> Iterator[tuple[str, str]]:
 
 def found(known: Mapping[str, str], outputs: Mapping[str, bytes]) -> list[str]:
     """Where secrets stand. In files, digests are what keys are kept as."""
+    everything = b"\n".join(outputs.values())
     return [
         f"{name} ({form}) in {where}: ...{data[max(0, data.index(text.encode()) - 60):][:120]!r}"
         for name, secret in known.items()
         for form, text in forms(secret)
+        if text.encode() in everything
         for where, data in outputs.items()
         if text.encode() in data and not (where.startswith("file ") and "sha256" in form)
     ]
