@@ -39,7 +39,6 @@ prices: $(VENV)/.test ## renew the published prices from the package in the test
 lock: $(VENV)/.test ## renew the hashed lock files
 	$(PIP) install uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra aws --group build -o requirements/serve.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra aws --extra postgres --extra redis --extra otel --group build -o requirements/team.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --all-extras --group build -o requirements/image.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra aws --group build --group test --group check -o requirements/test.lock
 
