@@ -244,6 +244,7 @@ retry: {attempts: lots}
         ("redis: {url: 'http://:geheim@h'}\n", "redis.url (gateway.yaml:1): expected redis://HOST"),
         ("store: {url: 'mysql://u:geheim@h/d'}\n", "store.url (gateway.yaml:1): expected sqlite:///FILE"),
         ("store: {url: 'sqlite:///'}\n", "store.url (gateway.yaml:1): names no file"),
+        ("store: {url: 'sqlite://data/gateway.db'}\n", "store.url (gateway.yaml:1): names no file"),
         ("store: {url: 'dynamodb://eu-west-1', tables: {usages: our-usage}}\n", "store.tables.usages (gateway.yaml:1): no such table, did you mean usage?"),
         ("store: {url: 'dynamodb://eu-west-1?perfix=x'}\n", "store.url (gateway.yaml:1): no option 'perfix' of dynamodb://, did you mean prefix?"),
         ("store: {tables: {usage: u}, url: 'postgresql://u:geheim@h/d'}\n", "store.tables (gateway.yaml:1): only dynamodb"),

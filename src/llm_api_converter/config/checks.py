@@ -221,7 +221,7 @@ def team(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
         kind = url.partition("://")[0]
         if kind not in STORES or "://" not in url:
             errors.append(f"{_place('store.url', sources)}: expected sqlite:///FILE, postgresql://USER:PASSWORD@HOST/NAME or dynamodb://REGION")
-        elif kind == "sqlite" and len(url) <= len("sqlite:///"):
+        elif kind == "sqlite" and (not url.startswith("sqlite:///") or url == "sqlite:///"):
             errors.append(f"{_place('store.url', sources)}: names no file; write sqlite:///data/gateway.db")
         tables = _dict(_dict(values.get("store")).get("tables"))
         if kind == "dynamodb":
