@@ -147,6 +147,7 @@ class AccessLog:
     """The one line a request gets. JSON lines skip structlog's chain, which costs more than the line; readable ones go through it."""
 
     def __init__(self, writer: LineWriter | None = None, *, level: str = "info", json: bool = True) -> None:
+        self._lines = writer
         self._writer = writer if json and _LEVELS.get(level.lower(), logging.INFO) <= logging.INFO else None
         self._logger = None if json and writer is not None else structlog.get_logger("gateway")
 
@@ -157,6 +158,11 @@ class AccessLog:
             self._writer.write(msgspec.json.encode(line))
         elif self._logger is not None:
             self._logger.info("request", **fields)
+
+    def flush(self) -> None:
+        """Write what waits, of all lines."""
+        if self._lines is not None:
+            self._lines.flush()
 
 
 def configure(

@@ -180,6 +180,7 @@ class Gateway:
                     await self.runtime.services.stop()
                 if self.runtime.tracing is not None:
                     await asyncio.to_thread(self.runtime.tracing.close)
+                await asyncio.to_thread(self.runtime.access_log.flush)  # uvicorn ends the process by the signal it got: nothing runs later
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
