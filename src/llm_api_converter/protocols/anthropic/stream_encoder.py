@@ -122,12 +122,15 @@ class StreamEncoder:
         self._out.append(stream_error(error, ""))
 
     def _start_message(self) -> None:
-        """`message_start` waits for the usage that comes together with `Begin`, no longer."""
+        """`message_start` waits for the usage this protocol's own upstreams send together with it, no longer. That of others comes whenever
+        it comes: what a stream begins with does not depend on how its bytes were cut.
+        """
         begin = self._begin
         if begin is None:
             return
         self._begin = None
-        usage = encode_usage(self._usage or estimated(self._answer.input_estimate), begin.service_tier, self._ledger)
+        early = self._usage if self._usage is not None and self._usage.protocol == PROTOCOL else estimated(self._answer.input_estimate)
+        usage = encode_usage(early, begin.service_tier, self._ledger)
         usage["output_tokens"] = max(usage["output_tokens"], 1)
         message: dict[str, Any] = {
             "id": begin.id or self._answer.new_id("msg_"), "type": "message", "role": "assistant", "model": self._answer.model,
