@@ -299,6 +299,7 @@ def trouble(metrics: Metrics) -> None:
     metrics.usage_dropped(1)
     metrics.log_dropped(1)
     metrics.spent("up", "m", None, Decimal(500))
+    metrics.budget_refused("key:x", "month")
     metrics.spent("up", "m", None, None)
     metrics.unknown_items["openai_chat", "stream", "new"].inc()
 
