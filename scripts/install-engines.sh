@@ -49,6 +49,9 @@ if [ -n "${RENEW:-}" ] || ! is_there java || [ -z "$(ls "$clients"/dynamodb/Dyna
     dynamodb_local || missing "DynamoDB Local"
 fi
 
+is_there nginx || [ -x /usr/sbin/nginx ] || debian nginx-light || missing nginx
+docker compose version >/dev/null 2>&1 || is_there docker-compose || debian docker-compose || missing "docker compose"
+
 # A bare Debian with Python, for the steps of the Dockerfile.
 bare_debian() {
     [ "$(id -u)" = 0 ] || return 1
