@@ -155,8 +155,8 @@ def _network() -> dict[str, str]:
 
 
 def _of_the_builder() -> dict[str, str]:
-    """Its resolver, its certificates, its folder of wheels, where it has one."""
-    shared = {"/etc/resolv.conf": "/etc/resolv.conf:ro", "/etc/ssl": "/etc/ssl:ro"}
+    """Its resolver, its certificates, its settings of pip and its folder of wheels, where it has them."""
+    shared = {path: f"{path}:ro" for path in ("/etc/resolv.conf", "/etc/ssl", "/etc/pip.conf") if Path(path).exists()}
     return {**shared, "/mnt": f"{_wheels()}:ro"} if _wheels() else shared
 
 
