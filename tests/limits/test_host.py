@@ -176,13 +176,13 @@ async def test_a_stopped_process_with_the_lock_holds_up_nobody_for_long(tmp_path
         start_s = time.monotonic()
         with pytest.raises(LockBusy, match="is a process stopped"):
             limiter.reserve((FIXED,), 0)
-        assert 0.1 <= time.monotonic() - start_s < 0.5
+        assert 0.1 <= time.monotonic() - start_s < 1
         start_s = time.monotonic()
         for _ in range(50):
             with pytest.raises(LockBusy):
                 limiter.reserve((FIXED,), 0)
         limiter.settle(held, 20)
-        assert time.monotonic() - start_s < 0.1, "nobody else waits for it"
+        assert time.monotonic() - start_s < 1, "nobody else waits for it"
         assert limiter.status() == {"backend": "host", "reachable": False, "away": 52, "forgotten": 0}
     end_s = time.monotonic() + 5
     while time.monotonic() < end_s:

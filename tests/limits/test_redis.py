@@ -57,7 +57,7 @@ async def test_a_server_that_is_not_there_keeps_nobody_from_starting() -> None:
         else:
             with pytest.raises(Away, match="is away"):
                 await limiter.reserve((RULE,), 0)
-        assert time.monotonic() - start_s < 0.1
+        assert time.monotonic() - start_s < TIMEOUT_S
         assert limiter.away == 1
         await limiter.close()
 
@@ -71,7 +71,7 @@ async def test_away_and_back(server: Redis, on_failure: str) -> None:
     server.stop()
     start_s = time.monotonic()
     answers = await asyncio.gather(*(limiter.reserve((RULE,), 0) for _ in range(200)), return_exceptions=True)
-    assert time.monotonic() - start_s < TIMEOUT_S + 0.5
+    assert time.monotonic() - start_s < TIMEOUT_S + 1.5
     assert {type(answer) for answer in answers} == {Grant if on_failure == "open" else Away}
     assert limiter.away == 200
     server.start()
@@ -87,11 +87,11 @@ async def test_a_server_that_hangs_is_waited_for_once(server: Redis, limiter: Re
     server.pause()
     start_s = time.monotonic()
     await asyncio.gather(*(limiter.reserve((RULE,), 0) for _ in range(100)))
-    assert TIMEOUT_S * 0.9 < time.monotonic() - start_s < TIMEOUT_S + 0.5
+    assert TIMEOUT_S * 0.9 < time.monotonic() - start_s < TIMEOUT_S + 1.5
     start_s = time.monotonic()
     for _ in range(100):
         await limiter.reserve((RULE,), 0)
-    assert time.monotonic() - start_s < 0.2
+    assert time.monotonic() - start_s < TIMEOUT_S
     assert limiter.away == 200
     server.resume()
     await until_back(limiter)
