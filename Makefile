@@ -38,9 +38,9 @@ prices: $(VENV)/.test ## renew the published prices from the package in the test
 
 lock: $(VENV)/.test ## renew the hashed lock files
 	$(PIP) install uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra aws --group build -o requirements/serve.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --all-extras --group build -o requirements/image.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes pyproject.toml --extra aws --group build --group test --group check -o requirements/test.lock
+	$(BIN)/uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes pyproject.toml --extra aws --group build -o requirements/serve.lock
+	$(BIN)/uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes pyproject.toml --all-extras --group build -o requirements/image.lock
+	$(BIN)/uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes pyproject.toml --extra aws --group build --group test --group check -o requirements/test.lock
 
 clean: ## remove what was made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
