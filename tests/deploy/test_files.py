@@ -90,7 +90,7 @@ def test_the_image_runs_as_nobody_and_says_how_it_is() -> None:
 
 def test_the_image_has_every_extra() -> None:
     lock = (PROJECT / "requirements/image.lock").read_text()
-    locked = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)}
+    locked = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r"^([\w.-]+)(?:\[[^]]*\])?==", lock, re.MULTILINE)}
     project = PYPROJECT["project"]
     wanted = [*project["dependencies"], *(x for extra in project["optional-dependencies"].values() for x in extra), *PYPROJECT["dependency-groups"]["build"]]
     names = {re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower() for requirement in wanted}  # type: ignore[index]
