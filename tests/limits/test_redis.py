@@ -10,6 +10,7 @@ import pytest
 from llm_api_converter.limits import redis as redis_module
 from llm_api_converter.limits.base import Away, Decision, Denied, Grant, Rule
 from llm_api_converter.limits.redis import TIMEOUT_S, RedisLimiter
+from llm_api_converter.observe.tasks import stopped
 from tests.engines import Redis, free_port, redis_server
 
 from .replay import replay
@@ -166,7 +167,7 @@ async def test_slots_run_out_with_their_worker_and_are_kept_by_one_that_lives(se
     await dying.open()
     assert isinstance(await living.reserve((SLOTS,), 0), Grant)
     assert isinstance(await dying.reserve((SLOTS,), 0), Grant)
-    dying._renewing.cancel()  # type: ignore[union-attr]
+    await stopped((dying._renewing,))
     await asyncio.sleep(0.4)
     assert isinstance(await living.reserve((SLOTS,), 0), Denied)
     await asyncio.sleep(0.4)

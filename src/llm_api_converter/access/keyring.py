@@ -15,7 +15,7 @@ import structlog
 from cachetools import LRUCache
 
 from ..hub.errors import ApiError
-from ..observe.tasks import background
+from ..observe.tasks import background, stopped
 from ..store.base import Keys, StoreError
 from ..store.records import KeyRecord
 from .principal import Principal, principal_of
@@ -96,10 +96,8 @@ class KeyRing:
 
     async def stop(self) -> None:
         """Watch no more."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
-            self._watching = None
+        await stopped((self._watching,))
+        self._watching = None
 
     async def _watch(self) -> None:
         away = False

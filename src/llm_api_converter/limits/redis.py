@@ -24,7 +24,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from ..observe.tasks import background
+from ..observe.tasks import background, stopped
 from .base import Away, Decision, Denied, Grant, Log, Rule, Take, cost_of
 from .bucket import price
 
@@ -108,10 +108,8 @@ class RedisLimiter:
         self._renewing = background(self._renew())
 
     async def close(self) -> None:
-        tasks = [task for task in (self._renewing, self._back) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, *self._senders, return_exceptions=True)
+        await stopped((self._renewing, self._back))
+        await asyncio.gather(*self._senders, return_exceptions=True)
         self._renewing = self._back = None
         if self._leases and not self._is_away:
             try:

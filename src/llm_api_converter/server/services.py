@@ -18,7 +18,7 @@ from ..config import Config
 from ..limits.base import Limiter, Log
 from ..limits.host import HostLimiter
 from ..observe.metrics import Metrics
-from ..observe.tasks import background
+from ..observe.tasks import background, stopped
 from ..store.base import Store, StoreError
 from ..store.records import StoredModel, UsageRow
 from ..usage.account import Finished
@@ -76,9 +76,7 @@ class Services:
 
     async def stop(self) -> None:
         """Close everything; what waits to be written is written first."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stopped(self._tasks)
         if self.spool is not None:
             await self.spool.stop()
             await self.budgets.stop()

@@ -22,6 +22,7 @@ from time import time
 import msgspec
 
 from ..framing.sse import SseReader
+from ..observe.tasks import stopped
 from ..protocols.openai_responses.kept import (
     Item,
     Kept,
@@ -91,9 +92,7 @@ class Socket:
                 await self._take(message)
         finally:
             self._gone.set()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await stopped(self._tasks)
 
     def _start(self, work: Awaitable[None]) -> None:
         self._tasks.append(asyncio.ensure_future(work))

@@ -17,7 +17,7 @@ from typing import Literal
 import structlog
 from msgspec import Struct
 
-from ..observe.tasks import background
+from ..observe.tasks import background, stopped
 from ..store.base import StoreError, UsageLog
 from ..store.records import Budget, Period, UsageRow
 
@@ -133,10 +133,7 @@ class Budgets:
 
     async def stop(self) -> None:
         """No longer."""
-        tasks = [task for task in (self._task, *(known.asking for known in self._known.values())) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stopped((self._task, *(known.asking for known in self._known.values())))
         self._task = None
 
     @staticmethod

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from ..observe.tasks import background
+from ..observe.tasks import background, stopped
 from ..providers.published import published
 from ..store.base import StoreError, UsageLog
 from ..store.records import UsageRow
@@ -89,9 +89,7 @@ class Spool:
 
     async def stop(self, wait_s: float = 5.0) -> None:
         """Write what is there, and deliver what can be delivered in time; the rest stays in its files for whoever comes next."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stopped(self._tasks)
         self._tasks = []
         if self._current is None:
             return
