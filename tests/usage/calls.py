@@ -36,9 +36,10 @@ class Notes:
         self.waits = (0, 0)
         self.given_up = 0
 
-    def accounted(self, row: UsageRow, call: Finished) -> None:
-        assert row.id == call.id
-        self.rows.append(row)
+    def accounted(self, done: Sequence[tuple[UsageRow, Finished]]) -> None:
+        for row, call in done:
+            assert row.id == call.id
+            self.rows.append(row)
 
     def delivered(self, rows: list[UsageRow]) -> None:
         self.sent += [row.id for row in rows]

@@ -96,10 +96,10 @@ async def test_what_is_in_the_store_counts(gate: Gate) -> None:
 async def test_what_waits_for_delivery_counts_once(gate: Gate) -> None:
     budgets = Budgets(gate, clock=clock)
     first, second = row(1, "4"), row(2, "4")
-    budgets.accounted(first)  # before anybody asks for its scope
+    budgets.accounted([first])  # before anybody asks for its scope
     for step in ("waits", "is known", "is delivered", "is asked for again"):
         if step == "is known":
-            budgets.accounted(second)
+            budgets.accounted([second])
         elif step == "is delivered":
             await gate.add([first, second])
             budgets.delivered([first, second])
@@ -149,7 +149,7 @@ async def test_while_the_store_is_away_known_sums_go_on_counting(gate: Gate) -> 
     gate.shut = True
     await budgets._ask("key:key_1", budgets._known["key:key_1"])
     assert await budgets.check([bound(day="5")]) is None
-    budgets.accounted(row(2, "2"))
+    budgets.accounted([row(2, "2")])
     standing = await budgets.check([bound(day="5")])
     assert standing is not None
     assert (standing.state, standing.spent) == ("spent", Decimal(5))
@@ -185,7 +185,7 @@ async def test_each_threshold_is_told_once_a_period(gate: Gate) -> None:
     budgets = Budgets(gate, clock=clock)
     with capture_logs() as logs:
         for number, usd in enumerate(("7.9", "0.1", "0.1", "1.4", "0.1", "0.5", "1")):
-            budgets.accounted(row(number, usd))
+            budgets.accounted([row(number, usd)])
             for _ in range(3):
                 await budgets.check([bound(day="10")])
     told = [(entry["event"], entry["spent_usd"]) for entry in logs]
@@ -196,7 +196,7 @@ async def test_each_threshold_is_told_once_a_period(gate: Gate) -> None:
 async def test_a_call_without_a_price_counts_nothing(gate: Gate) -> None:
     budgets = Budgets(gate, clock=clock)
     unpriced = row_of(finished(1, called=None, usage=None), PRICES)
-    budgets.accounted(unpriced)
+    budgets.accounted([unpriced])
     budgets.delivered([unpriced])
     assert await budgets.check([bound(day="0.01")]) is None
     await budgets.stop()

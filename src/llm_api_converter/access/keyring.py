@@ -49,7 +49,7 @@ class KeyRing:
         self._team_models = team_models
         self._offline_s = offline_s
         self._clock = clock
-        self._entries: LRUCache[bytes, _Entry] = LRUCache(CACHED)
+        self._entries: dict[bytes, _Entry] = {}
         self._unknown: LRUCache[bytes, float] = LRUCache(CACHED)
         self._mark = -1
         self._heard_s = 0.0
@@ -85,6 +85,8 @@ class KeyRing:
             self._unknown[digest] = now_s + UNKNOWN_S
             raise ApiError("unauthenticated", WRONG)
         entry = _Entry(principal_of(record, self._team_models.get(record.team or "")), record)
+        if len(self._entries) >= CACHED:
+            del self._entries[next(iter(self._entries))]
         self._entries[digest] = entry
         if self._watching is None:
             self._heard_s = now_s

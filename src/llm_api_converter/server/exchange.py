@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Mapping
 from random import Random
+from time import time_ns
 from typing import Any
 
 from msgspec import Struct
@@ -163,3 +164,10 @@ _random_bits = Random().getrandbits  # seeded by the system; ids must be unique,
 def new_id(prefix: str) -> str:
     """A fresh id such as `msg_5f0c...`."""
     return f"{prefix}{_random_bits(96):024x}"
+
+
+def rising_id(prefix: str) -> str:
+    """A fresh id, above those made before: its first 14 digits are the time in microseconds. What is stored in bulk is then written
+    where the last of it was; in a large index every random id is a page of its own to change.
+    """
+    return f"{prefix}{time_ns() // 1000:014x}{_random_bits(40):010x}"

@@ -8,7 +8,7 @@ from ..observe.metrics import Metrics
 from ..observe.traces import Ended
 from ..usage.account import CLIENT_GONE, Finished
 from .answers import Seen
-from .exchange import Exchange, new_id
+from .exchange import Exchange, rising_id
 from .transcript import print_prompts
 
 ACCOUNTED = frozenset({"generate", "embed", "compact"})
@@ -53,7 +53,7 @@ def _finished(x: Exchange, status: int, now_s: float) -> Finished:
     record, target = x.who.record, x.target
     error = None if x.error is None else CLIENT_GONE if status == CLIENT_GONE_STATUS else x.error.kind
     return Finished(
-        id=new_id("use_"), at_s=time() - (now_s - x.started_s), request_id=x.request_id, operation=x.match.operation,
+        id=rising_id("use_"), at_s=time() - (now_s - x.started_s), request_id=x.request_id, operation=x.match.operation,
         protocol=x.codec.name, model=x.runtime.redactor(x.model), status=status,  # some send their key where the model should be
         key_id=None if record is None else record.id, key_name=x.who.name,
         owner=None if record is None else record.owner, team=x.who.team, route=None if x.route is None else x.route.name,

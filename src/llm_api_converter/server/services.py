@@ -6,7 +6,7 @@ says so.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import time
 from typing import Any
@@ -158,11 +158,13 @@ class Services:
 
     # ------------------------------------------------------------ what the spool tells
 
-    def accounted(self, row: UsageRow, call: Finished) -> None:
-        """A call has its record."""
-        self.budgets.accounted(row)
-        if call.called is not None and (row.input_total or row.output_total):
-            self.metrics.spent(call.called.provider, self.metrics.model_label(call.route or ""), row.team, row.cost_usd)
+    def accounted(self, done: Sequence[tuple[UsageRow, Finished]]) -> None:
+        """Calls have their records."""
+        self.budgets.accounted([row for row, _ in done])
+        spent = self.metrics.spent
+        for row, call in done:
+            if call.called is not None and (row.input_total or row.output_total):
+                spent(call.called.provider, self.metrics.model_label(call.route or ""), row.team, row.cost_usd)
 
     def delivered(self, rows: list[UsageRow]) -> None:
         """Records have reached the store."""

@@ -1,5 +1,6 @@
 """From a finished call to its record. Pure, and done off the hot path: a request leaves a `Finished`, nothing more."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -61,50 +62,57 @@ class Finished(Struct, kw_only=True):
 
 def row_of(call: Finished, prices: Prices) -> UsageRow:
     """The record. A call that a client left keeps what the upstream had said by then; nothing is made up."""
-    spent = list(call.earlier)
-    if call.usage is not None and call.called is not None:
-        spent.append(Spent(call.called, call.usage, call.tier))
-    cost = _together([prices.cost(each.called, each.usage, call.at_s, each.tier) for each in spent])
-    counts = _counts(spent)
+    called, usage = call.called, call.usage
+    last = None if usage is None or called is None else Spent(called, usage, call.tier)
+    spent = call.earlier if last is None else (*call.earlier, last)
+    costs = [prices.cost(each.called, each.usage, call.at_s, each.tier) for each in spent]
+    cost = costs[0] if len(costs) == 1 else _together(costs)
+    counts = [_count(spent, name) for name in _COUNTS]
     return UsageRow(
-        id=_text(call.id), at_s=call.at_s, request_id=_text(call.request_id), operation=call.operation, protocol=call.protocol,
+        id=call.id, at_s=call.at_s, request_id=call.request_id, operation=call.operation, protocol=call.protocol,
         model=_text(call.model), status=call.status, key_id=call.key_id, key_name=_maybe(call.key_name), owner=_maybe(call.owner),
-        team=_maybe(call.team), route=_maybe(call.route), provider=_maybe(call.called.provider if call.called else None),
-        upstream_model=_maybe(call.called.model if call.called else None), upstream_protocol=call.upstream_protocol, stream=call.stream,
-        error=call.error, tries=call.tries, **counts, raw=_raw([each.usage for each in spent]), cost_usd=cost.usd, price=cost.price,
-        latency_s=call.latency_s, first_s=call.first_s, losses=tuple(map(_text, call.losses[:MAX_LOSSES])),
+        team=_maybe(call.team), route=_maybe(call.route), provider=None if called is None else _text(called.provider),
+        upstream_model=None if called is None else _text(called.model), upstream_protocol=call.upstream_protocol, stream=call.stream,
+        error=call.error, tries=call.tries, input_total=counts[0], output_total=counts[1], cache_read=counts[2], cache_write=counts[3],
+        reasoning=counts[4], raw=_raw([each.usage for each in spent]), cost_usd=cost.usd, price=cost.price,
+        latency_s=call.latency_s, first_s=call.first_s,
+        losses=tuple(map(_text, call.losses[:MAX_LOSSES])) if call.losses else (),
     )  # fmt: skip
 
 
 def _together(costs: list[Cost]) -> Cost:
     """Of all tries; where one's price is not known, that of all is not."""
-    if len(costs) == 1:
-        return costs[0]
     amounts = [cost.usd for cost in costs if cost.usd is not None]
     if not costs or len(amounts) < len(costs):
         return Cost()
     return Cost(sum(amounts, Decimal(0)), " + ".join(dict.fromkeys(cost.price for cost in costs if cost.price)))
 
 
-def _counts(spent: list[Spent]) -> dict[str, int | None]:
-    """Added up. None where none was said; damage is not counted."""
-    counts: dict[str, int | None] = dict.fromkeys(_COUNTS)
+def _count(spent: Sequence[Spent], name: str) -> int | None:
+    """One of the counts, added up. None where it was not said; damage is not counted."""
+    total = None
     for each in spent:
-        for name in _COUNTS:
-            count = getattr(each.usage, name)
-            if count is not None and 0 <= count <= MAX_COUNT:
-                counts[name] = (counts[name] or 0) + count
-    return counts
+        count = getattr(each.usage, name)
+        if count is not None and 0 <= count <= MAX_COUNT:
+            total = (total or 0) + count
+    return total
 
 
 def _raw(usages: list[Usage]) -> str | None:
     """The upstream's own objects, each with its protocol: one, or a list where several tries reported. Too large ones are left out."""
-    said = [{"protocol": usage.protocol, "usage": usage.raw} for usage in usages if usage.raw is not None]
+    said = [_Said(usage.protocol, usage.raw) for usage in usages if usage.raw is not None]
     if not said:
         return None
-    written: Any = said[0] if len(said) == 1 else said
-    text = msgspec.json.encode(written, enc_hook=str).decode()
-    return text if len(text) <= MAX_RAW else None
+    text = _encode(said[0] if len(said) == 1 else said)
+    return text.decode() if len(text) <= MAX_RAW else None
+
+
+class _Said(Struct):
+    protocol: str
+    usage: dict[str, Any]
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def _text(value: str) -> str:

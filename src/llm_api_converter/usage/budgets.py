@@ -66,13 +66,15 @@ class _Known:
     long as `waits` says so.
     """
 
-    __slots__ = ("asked_s", "asking", "periods", "spent", "waits")
+    __slots__ = ("asked_s", "asking", "calm", "periods", "spent", "waits")
 
     def __init__(self) -> None:
         self.spent: dict[str, Decimal] = {}
         self.periods: set[Period] = set()
         self.asked_s = 0.0
         self.asking: asyncio.Task[None] | None = None
+        self.calm: tuple[Bound, int, tuple[str, str, str]] | None = None
+        """For which budget, after which change of the sums and in which periods all was well."""
         self.waits = True
 
 
@@ -85,6 +87,7 @@ class Budgets:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._undelivered: dict[str, defaultdict[str, Decimal]] = {}
+        self._changes = 0
         self._told: set[tuple[str, str, float]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -94,12 +97,18 @@ class Budgets:
         worst: Standing | None = None
         for bound in bounds:
             known = self._known.get(bound.scope)
+            calm = (bound, self._changes, names_of(now_s))
+            if known is not None and known.calm == calm:
+                known.asked_s = now_s
+                continue
             if known is None or known.waits or not self._covers(known, bound):
                 known = await self._asked(bound)
             known.asked_s = now_s
+            known.calm = (bound, self._changes, names_of(now_s))
             for standing in standings(bound, known.spent, self._undelivered.get(bound.scope, {}), now_s):
                 if standing.state == "ok":
                     continue
+                known.calm = None
                 self._warn(standing, now_s)
                 if standing.state == "spent":
                     return standing
@@ -107,25 +116,26 @@ class Budgets:
                     worst = standing
         return worst
 
-    def accounted(self, row: UsageRow) -> None:
-        """A call of this worker has cost something, and waits for delivery."""
-        for scope, name, cost in _costs(row):
+    def accounted(self, rows: Sequence[UsageRow]) -> None:
+        """Calls of this worker have cost something, and wait for delivery."""
+        self._changes += 1
+        for scope, name, cost in _costs(rows):
             self._undelivered.setdefault(scope, defaultdict(Decimal))[name] += cost
 
     def delivered(self, rows: Sequence[UsageRow]) -> None:
         """Records told to `accounted` have reached the store."""
-        for row in rows:
-            for scope, name, cost in _costs(row):
-                known = self._known.get(scope)
-                if known is not None:
-                    known.spent[name] = known.spent.get(name, ZERO) + cost
-                waiting = self._undelivered.get(scope)
-                if waiting is not None:
-                    waiting[name] -= cost
-                    if waiting[name] <= 0:
-                        del waiting[name]
-                    if not waiting:
-                        del self._undelivered[scope]
+        self._changes += 1
+        for scope, name, cost in _costs(rows):
+            known = self._known.get(scope)
+            if known is not None:
+                known.spent[name] = known.spent.get(name, ZERO) + cost
+            waiting = self._undelivered.get(scope)
+            if waiting is not None:
+                waiting[name] -= cost
+                if waiting[name] <= 0:
+                    del waiting[name]
+                if not waiting:
+                    del self._undelivered[scope]
 
     def start(self) -> None:
         """Keep up with the store from now on."""
@@ -176,6 +186,7 @@ class Budgets:
                 log.warning("budgets go by what was known", scope=scope, error=str(error))
                 return
             known.spent = spent
+            self._changes += 1
 
     def _warn(self, standing: Standing, now_s: float) -> None:
         """Each threshold, and the end, once a period."""
@@ -227,11 +238,14 @@ def resets_s(period: Period, now_s: float) -> float | None:
     return None
 
 
-def _costs(row: UsageRow) -> Iterator[tuple[str, str, Decimal]]:
-    """What a call adds to which sums: (scope, period name, US dollars)."""
-    if row.cost_usd:
-        names = names_of(row.at_s)
-        for kind, whose in (("key", row.key_id), ("team", row.team)):
+def _costs(rows: Sequence[UsageRow]) -> Iterator[tuple[str, str, Decimal]]:
+    """What calls add to which sums: (scope, period name, US dollars)."""
+    alike: defaultdict[tuple[str | None, str | None, tuple[str, str, str]], Decimal] = defaultdict(Decimal)
+    for row in rows:
+        if row.cost_usd:
+            alike[row.key_id, row.team, names_of(row.at_s)] += row.cost_usd
+    for (key_id, team, names), cost in alike.items():
+        for kind, whose in (("key", key_id), ("team", team)):
             if whose is not None:
                 for name in names:
-                    yield f"{kind}:{whose}", name, row.cost_usd
+                    yield f"{kind}:{whose}", name, cost

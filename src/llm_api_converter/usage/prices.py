@@ -5,7 +5,7 @@ paid once, at their own price. Off the hot path: records are made in batches aft
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import Context, Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -15,8 +15,6 @@ from ..hub.response import Usage
 from ..providers.published import PRICED, Listed, Rates, Steps, listed, published, utc
 
 PICO = Decimal("0.000000000001")
-MILLION = Decimal(1_000_000)
-ZERO = Decimal(0)
 EXACT = Context(prec=64)
 """Enough digits for any count at any price."""
 KEPT = 4096
@@ -63,6 +61,8 @@ class Prices:
     def __init__(self, own: Sequence[Price] = ()) -> None:
         self._own = tuple(own)
         self._found = lru_cache(KEPT)(self._find)
+        self.free = lru_cache(KEPT)(self._is_free)
+        """(provider, model): do the settings say that calls of it cost nothing?"""
 
     def cost(self, called: Called, usage: Usage, at_s: float, tier: str | None = None) -> Cost:
         """What a call cost. `at_s` (Unix time) is when it was made: published prices change. `tier`: the service tier it was given."""
@@ -82,8 +82,7 @@ class Prices:
     def _price(self, provider: str, model: str) -> Price | None:
         return next((p for p in self._own if fnmatchcase(provider, p.provider) and fnmatchcase(model, p.model)), None)
 
-    def free(self, provider: str, model: str) -> bool:
-        """Do the settings say that calls of it cost nothing?"""
+    def _is_free(self, provider: str, model: str) -> bool:
         price = self._price(provider, model)
         return price is not None and not any((price.input, price.output, price.cache_read, price.cache_write, price.cache_write_1h))
 
@@ -96,37 +95,60 @@ def said_by(usage: Usage, tier: str | None) -> Mapping[str, str]:
 
 def cost_of(rates: Rates, usage: Usage) -> Decimal | None:
     """What a call costs, to the picodollar; None where tokens have no price. Parts are never counted twice, nor is more than the total."""
-    total = max(0, usage.input_total)
-    tariff = _tariff(rates, _bracket(rates, total))
-    read = written = written_1h = 0
+    return _amount(_tariff_of(rates, usage), usage)
+
+
+def _amount(tariff: "_Tariff", usage: Usage) -> Decimal | None:
+    total = usage.input_total if usage.input_total > 0 else 0
+    left, amount = total, tariff.request
     if usage.cache_read:
         read = min(max(0, usage.cache_read), total)
+        if read and tariff.cache_read is None:
+            return None
+        left -= read
+        amount += read * (tariff.cache_read or 0)
     if usage.cache_write:
-        written = min(max(0, usage.cache_write), total - read)
+        written = min(max(0, usage.cache_write), left)
         written_1h = min(max(0, usage.cache_write_1h or 0), written)
-    with localcontext(EXACT):
-        amount = tariff.request * MILLION
-        for count, price in (
-            (total - read - written, tariff.input), (read, tariff.cache_read), (written - written_1h, tariff.cache_write),
-            (written_1h, tariff.cache_write_1h), (max(0, usage.output_total), tariff.output),
-        ):  # fmt: skip
-            if count:
-                if price is None:
-                    return None
-                amount += count * price
-        return (amount / MILLION).quantize(PICO, ROUND_HALF_EVEN)
+        left -= written
+        for count, price in ((written - written_1h, tariff.cache_write), (written_1h, tariff.cache_write_1h)):
+            if count and price is None:
+                return None
+            amount += count * (price or 0)
+    if left:
+        if tariff.input is None:
+            return None
+        amount += left * tariff.input
+    if usage.output_total > 0:
+        if tariff.output is None:
+            return None
+        amount += usage.output_total * tariff.output
+    return EXACT.multiply(_rounded(amount, tariff.unit), PICO)
+
+
+def _rounded(amount: int, unit: int) -> int:
+    """amount / unit, half to even."""
+    whole, rest = divmod(amount, unit)
+    return whole + (2 * rest > unit or (2 * rest == unit and whole % 2 == 1))
 
 
 class _Tariff(Struct, frozen=True):
-    """Rates at one length of input, each part with the price that counts for it. `written` is for a person who checks a bill."""
+    """Rates at one length of input, each part with the price of a token, and that of the call, as whole numbers: so many `unit`s to a
+    picodollar. None: tokens of that kind have no price. `written` is for a person who checks a bill.
+    """
 
-    input: Decimal | None
-    output: Decimal | None
-    cache_read: Decimal | None
-    cache_write: Decimal | None
-    cache_write_1h: Decimal | None
-    request: Decimal
+    input: int | None
+    output: int | None
+    cache_read: int | None
+    cache_write: int | None
+    cache_write_1h: int | None
+    request: int
+    unit: int
     written: str
+
+
+def _tariff_of(rates: Rates, usage: Usage) -> _Tariff:
+    return _tariff(rates, _bracket(rates, max(0, usage.input_total)))
 
 
 @lru_cache(KEPT)
@@ -134,10 +156,14 @@ def _tariff(rates: Rates, input_total: int) -> _Tariff:
     said: dict[str, Decimal] = {
         name: steps.at(input_total) for name in PRICED if (steps := getattr(rates, name)) is not None
     }
-    base, write = said.get("input"), said.get("cache_write", said.get("input"))
+    # A price of a million tokens in dollars is that of a token in millionths: of six decimals in picodollars, of more in parts of one.
+    finer = max((-int(amount.as_tuple().exponent) - 6 for amount in said.values()), default=0)
+    unit = 10 ** max(0, finer)
+    whole = {name: int(EXACT.multiply(amount, Decimal(unit * 10**6))) for name, amount in said.items()}
+    base, write = whole.get("input"), whole.get("cache_write", whole.get("input"))
     return _Tariff(
-        base, said.get("output"), said.get("cache_read", base), write, said.get("cache_write_1h", write), said.get("request", ZERO),
-        ", ".join(f"{name} {amount:f}" for name, amount in said.items()),
+        base, whole.get("output"), whole.get("cache_read", base), write, whole.get("cache_write_1h", write),
+        whole.get("request", 0) * 10**6, unit, ", ".join(f"{name} {amount:f}" for name, amount in said.items()),
     )  # fmt: skip
 
 
@@ -167,10 +193,9 @@ def _flat(amount: Decimal | None) -> Steps | None:
 
 
 def _cost(rates: Rates, usage: Usage, source: str) -> Cost:
-    usd = cost_of(rates, usage)
-    if usd is None:
-        return UNKNOWN
-    return Cost(usd, f"{source}: {_tariff(rates, _bracket(rates, max(0, usage.input_total))).written}")
+    tariff = _tariff_of(rates, usage)
+    usd = _amount(tariff, usage)
+    return UNKNOWN if usd is None else Cost(usd, f"{source}: {tariff.written}")
 
 
 def _listed(called: Called) -> Listed | None:

@@ -10,6 +10,7 @@ Nothing here makes a request wait. Where the disk is full, or more waits than ma
 import asyncio
 import os
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from time import time_ns
 from typing import Protocol
@@ -42,8 +43,8 @@ REFUSED = "refused.jsonl"
 class Watcher(Protocol):
     """Who is told what happens (metrics, budgets)."""
 
-    def accounted(self, row: UsageRow, call: Finished) -> None:
-        """A call has its record."""
+    def accounted(self, done: Sequence[tuple[UsageRow, Finished]]) -> None:
+        """Calls have their records."""
 
     def delivered(self, rows: list[UsageRow]) -> None:
         """Records of this worker have reached the store."""
@@ -118,7 +119,7 @@ class Spool:
     def flush(self) -> None:
         """Make the records of the next calls, and give them to the kernel."""
         calls, self._fresh = self._fresh[:CHUNK], self._fresh[CHUNK:]
-        lines = []
+        lines, rows, made = [], [], []
         for call in calls:
             try:
                 row = row_of(call, self._prices)
@@ -127,18 +128,20 @@ class Spool:
                 log.exception("usage record not made", request_id=call.request_id)
                 self._watcher.dropped(1)
                 continue
-            self._watcher.accounted(row, call)
+            rows.append(row)
+            made.append((row, call))
         if lines:
-            self._write(lines)
+            self._watcher.accounted(made)
+            self._write(lines, rows)
 
-    def _write(self, lines: list[bytes]) -> None:
+    def _write(self, lines: list[bytes], rows: list[UsageRow]) -> None:
         try:
             if self._waiting() >= self._max_bytes:
                 raise OSError(f"more than usage.spool_max_bytes wait ({self._max_bytes})")
             if self._current is None or self._current.size >= SEGMENT_BYTES:
                 self._begin_segment()
             assert self._current is not None
-            self._current.append(lines)
+            self._current.append(lines, rows)
         except OSError as error:
             if not self._giving_up:
                 log.error("usage records are given up", why=str(error))

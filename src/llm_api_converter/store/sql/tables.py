@@ -4,7 +4,7 @@ What is looked for has a column; the rest of a record is JSON in `data`. A chang
 compares the two.
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
@@ -106,16 +106,18 @@ models = Table(
 )  # fmt: skip
 
 PICO = 1_000_000_000_000
+_PICODOLLAR, _EXACT = Decimal("0.000000000001"), Context(prec=64)
 
 
 def split_money(amount: Decimal) -> tuple[int, int]:
     """Dollars -> (whole dollars, picodollars). Raises ValueError for what is finer than that."""
     pico = amount * PICO
-    if pico != int(pico):
+    whole = int(pico)
+    if pico != whole:
         raise ValueError(f"{amount} US dollars is finer than a picodollar")
-    return divmod(int(pico), PICO)
+    return (0, whole) if 0 <= whole < PICO else divmod(whole, PICO)
 
 
 def joined_money(usd: int | None, pico: int | None) -> Decimal:
     """The two integers, or their sums, as dollars; nothing is 0."""
-    return Decimal(int(usd or 0)) + Decimal(int(pico or 0)) / PICO
+    return _EXACT.multiply(Decimal(int(usd or 0) * PICO + int(pico or 0)), _PICODOLLAR)

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,10 +17,28 @@ from ..sums import NOTHING, PERIODS, is_unpriced, periods, scopes
 from .engine import Database, again
 from .old import delete_old
 from .paging import after, cursor_of
-from .tables import PICO, joined_money, spent, split_money, usage
+from .tables import joined_money, spent, split_money, usage
 
-_encode = msgspec.json.encode
-_decode = msgspec.json.Decoder(UsageRow).decode
+
+class _Rest(Struct, omit_defaults=True):
+    """What of a record has no column of its own: the JSON in `data`. Records of the first version have all of it there."""
+
+    request_id: str
+    operation: str
+    route: str | None = None
+    upstream_protocol: str | None = None
+    stream: bool = False
+    error: str | None = None
+    tries: int = 1
+    raw: str | None = None
+    price: str | None = None
+    latency_s: float = 0.0
+    first_s: float | None = None
+    losses: tuple[str, ...] = ()
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Rest).decode
 
 _SUMMED = ("input_total", "output_total", "cache_read", "cache_write", "reasoning")
 BATCH = 50
@@ -49,7 +68,7 @@ class SqlUsage:
         new: list[str] = []
         ordered = sorted(known)  # one order for all, so that two writers of the same rows wait for each other instead of crossing
         for start in range(0, len(ordered), BATCH):
-            values = [_columns(known[row_id]) for row_id in ordered[start : start + BATCH]]
+            values = [dict(zip(_NAMES, _values(known[row_id]), strict=True)) for row_id in ordered[start : start + BATCH]]
             statement = self._db.insert(usage).values(values).on_conflict_do_nothing(index_elements=["id"]).returning(usage.c.id)
             new += (await tx.execute(statement)).scalars().all()
         return new
@@ -93,13 +112,13 @@ class SqlUsage:
             ))
 
     async def rows(self, which: UsageFilter, *, cursor: str | None = None, limit: int = 100) -> Page[UsageRow]:
-        asked = select(usage.c.data, usage.c.at_s, usage.c.id).where(*_conditions(which))
+        asked = select(usage).where(*_conditions(which))
         if cursor is not None:
             asked = asked.where(after(cursor, usage.c.at_s, usage.c.id))
         async with self._db.read() as connection:
             found = (await connection.execute(asked.order_by(usage.c.at_s.desc(), usage.c.id.desc()).limit(limit + 1))).all()
         more = cursor_of(found[limit - 1].at_s, found[limit - 1].id) if len(found) > limit else None
-        return Page(tuple(_decode(row.data) for row in found[:limit]), more)
+        return Page(tuple(map(_row, found[:limit])), more)
 
     async def totals(self, which: UsageFilter, by: tuple[GroupBy, ...] = ()) -> list[UsageTotal]:
         groups = [usage.c[name] for name in by]
@@ -125,19 +144,30 @@ class SqlUsage:
         return await delete_old(self._db, usage, usage.c.at_s < before_s)
 
 
-def _columns(row: UsageRow) -> dict[str, Any]:
+def _values(row: UsageRow) -> tuple[Any, ...]:
     """Its columns, in the table's order."""
     day, month, _ = periods(row.at_s)
     usd, pico = (None, None) if row.cost_usd is None else split_money(row.cost_usd)
-    return {
-        "id": row.id, "at_s": row.at_s, "day": day, "month": month, "key_id": row.key_id, "key_name": row.key_name, "owner": row.owner,
-        "team": row.team, "model": row.model, "provider": row.provider, "upstream_model": row.upstream_model, "protocol": row.protocol,
-        "status": row.status, "failed": row.status >= 400, "input_total": row.input_total, "output_total": row.output_total,
-        "cache_read": row.cache_read, "cache_write": row.cache_write, "reasoning": row.reasoning, "cost_usd": usd, "cost_pico": pico,
-        "unpriced": int(is_unpriced(row)), "data": _encode(row).decode(),
-    }  # fmt: skip
+    rest = _Rest(
+        row.request_id, row.operation, row.route, row.upstream_protocol, row.stream, row.error, row.tries, row.raw, row.price,
+        row.latency_s, row.first_s, row.losses,
+    )  # fmt: skip
+    return (
+        row.id, row.at_s, day, month, row.key_id, row.key_name, row.owner, row.team, row.model, row.provider, row.upstream_model,
+        row.protocol, row.status, row.status >= 400, row.input_total, row.output_total, row.cache_read, row.cache_write, row.reasoning,
+        usd, pico, int(is_unpriced(row)), _encode(rest).decode(),
+    )  # fmt: skip
 
 
+def _row(found: Any) -> UsageRow:
+    rest = _decode(found.data)
+    return UsageRow(
+        **{name: getattr(found, name) for name in _PLAIN}, **structs.asdict(rest),
+        cost_usd=None if found.cost_pico is None else joined_money(found.cost_usd, found.cost_pico),
+    )
+
+
+_PLAIN = tuple(name for name in UsageRow.__struct_fields__ if name in usage.c and name != "cost_usd")
 _NAMES = tuple(column.name for column in usage.columns)
 _PLACES = f"({', '.join('?' * len(_NAMES))})"
 _SIZES = (100, 10, 1)
@@ -153,7 +183,9 @@ async def _write(raw: Any, rows: Iterable[UsageRow]) -> None:
     left = list(rows)
     for size in _SIZES:
         while len(left) >= size:
-            values = [value for row in left[:size] for value in _columns(row).values()]
+            values: list[Any] = []
+            for row in left[:size]:
+                values += _values(row)
             await raw.execute(_insert(size), values)
             del left[:size]
 
@@ -177,6 +209,3 @@ def _total(row: Any, groups: int) -> UsageTotal:
         group=tuple(None if value is None else str(value) for value in row[:groups]),
         cost_usd=joined_money(row.cost_usd, row.cost_pico), **sums,
     )  # fmt: skip
-
-
-assert PICO == 10**12
