@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from llm_api_converter.limits.base import Decision
-from llm_api_converter.limits.bucket import level_at, wait_s
+from llm_api_converter.limits.bucket import decide, wait_s
 
 
 class Replayed(NamedTuple):
@@ -54,7 +54,7 @@ def replay(decisions: Iterable[Decision]) -> Replayed:
                 freed += take.freed
                 enough = enough and take.level >= 1
             else:
-                level = level_at(level, at_s, decision.at_s, take.rate_per_s, take.burst)
+                level, _ = decide(level, at_s, decision.at_s, take.rate_per_s, take.burst, 0.0)
                 enough = enough and wait_s(take.level, take.cost, take.rate_per_s, take.burst) == 0
             if level != take.level:
                 assert seen_at < gap_at, f"{take.bucket} holds {level}: {decision}"

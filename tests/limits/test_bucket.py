@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from llm_api_converter.limits.bucket import decide, level_at, price, wait_s
+from llm_api_converter.limits.bucket import decide, price, wait_s
 
 RATE = st.floats(0.001, 1e6)
 BURST = st.floats(1, 1e9)
@@ -59,4 +59,4 @@ def test_a_bucket_that_gains_nothing_has_enough_now_or_never(burst: float, cost:
 
 
 def test_a_clock_that_goes_back_adds_nothing() -> None:
-    assert level_at(1.0, 100.0, 50.0, 1.0, 10.0) == 1.0
+    assert decide(1.0, 100.0, 50.0, 1.0, 10.0, 0.0) == (1.0, 0.0)

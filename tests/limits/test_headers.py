@@ -2,14 +2,15 @@
 
 import pytest
 
-from llm_api_converter.limits.base import Left, Rule
+from llm_api_converter.limits.base import Rule
 from llm_api_converter.limits.headers import duration, limit_headers, retry_after
 
 NOON = 1_795_521_600.0
-LEFTS = (
-    Left(Rule("overall", "requests", 10, 1000), 900, 10), Left(Rule("key:a", "requests", 1, 20), 4.7, 15.3),
-    Left(Rule("key:a", "tokens", 100, 5000), 0, 50), Left(Rule("key:a", "concurrent", 0, 5), 1, 0),
+RULES = (
+    Rule("overall", "requests", 10, 1000), Rule("key:a", "requests", 1, 20), Rule("key:a", "tokens", 100, 5000),
+    Rule("key:a", "concurrent", 0, 5),
 )  # fmt: skip
+LEVELS = (900, 4.7, -3, 1)
 
 
 @pytest.mark.parametrize(
@@ -22,13 +23,13 @@ LEFTS = (
         }),
         ("openai_chat", {
             "x-ratelimit-limit-requests": "20", "x-ratelimit-remaining-requests": "4", "x-ratelimit-reset-requests": "16s",
-            "x-ratelimit-limit-tokens": "5000", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "50s",
+            "x-ratelimit-limit-tokens": "5000", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "51s",
         }),
         ("gemini", {}), ("bedrock_converse", {}),
     ],
 )  # fmt: skip
 def test_headers_are_those_of_the_protocol_and_of_the_tightest_bucket(protocol: str, expected: dict[str, str]) -> None:
-    assert {k.decode(): v.decode() for k, v in limit_headers(protocol, LEFTS, NOON)} == expected
+    assert {k.decode(): v.decode() for k, v in limit_headers(protocol, RULES, LEVELS, NOON)} == expected
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (0.12, "120ms"), (1, "1s"), (59.1, "1m0s"), (360, "6m0s"), (3723, "1h2m3s"), (7200, "2h0m0s")])
@@ -42,8 +43,8 @@ def test_retry_after(seconds: float, told: float) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["anthropic", "openai_chat", "openai_responses"])
-@pytest.mark.parametrize("reset_s", [1e12, 1e300])
-def test_a_bucket_that_is_full_in_ages(protocol: str, reset_s: float) -> None:
-    headers = dict(limit_headers(protocol, [Left(Rule("key:a", "requests", 1e-12, 1), 0, reset_s)], NOON))
+@pytest.mark.parametrize("rate_per_s", [1e-12, 1e-300])
+def test_a_bucket_that_is_full_in_ages(protocol: str, rate_per_s: float) -> None:
+    headers = dict(limit_headers(protocol, (Rule("key:a", "requests", rate_per_s, 1),), (0,), NOON))
     assert headers.keys() & {b"anthropic-ratelimit-requests-reset", b"x-ratelimit-reset-requests"}
     assert set(headers.values()) & {b"2027-11-25T12:00:00Z", b"8784h0m0s"}

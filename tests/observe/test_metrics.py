@@ -1,3 +1,4 @@
+import math
 import re
 import subprocess
 import sys
@@ -5,11 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+import prometheus_client as prom
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from llm_api_converter.hub.response import Usage
-from llm_api_converter.observe.metrics import Bounded, Metrics
+from llm_api_converter.observe.metrics import _SECONDS, Bounded, Metrics
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 
@@ -87,6 +91,7 @@ def fill(metrics: Metrics) -> None:
     metrics.log_dropped(4)
     metrics.enter(4)
     metrics.enter(-1)
+    metrics.flush()
 
 
 def test_every_metric_says_what_it_was_told() -> None:
@@ -96,6 +101,23 @@ def test_every_metric_says_what_it_was_told() -> None:
     for series in EVERYTHING:
         assert seen[series.name, tuple(sorted(series.labels.items()))] == pytest.approx(series.value), series
     assert not [name for name, _ in seen if name.endswith("_created")]
+
+
+@given(st.lists(st.floats(0, 1000) | st.sampled_from([0.05, 0.1, 1, 320, math.inf]), max_size=30), st.integers(0, 30))
+def test_what_is_gathered_is_what_the_library_would_have_been_told(amounts: list[float], between: int) -> None:
+    metrics, other = Metrics(), prom.CollectorRegistry()
+    name = "gen_ai_server_request_duration_seconds"
+    told = prom.Histogram(name, "x", ("client_protocol", "provider", "model"), registry=other, buckets=_SECONDS).labels("a", "b", "c")
+    for number, amount in enumerate(amounts):
+        told.observe(amount)
+        metrics.duration["a", "b", "c"].observe(amount)
+        if number == between:
+            metrics.flush()
+    metrics.flush()
+    ours = [s for s in next(f for f in metrics.registry.collect() if f.name == name).samples if s.labels]
+    theirs = list(next(iter(other.collect())).samples)
+    assert [(s.name, s.labels) for s in ours or theirs] == [(s.name, s.labels) for s in theirs]
+    assert [s.value for s in ours] == pytest.approx([s.value for s in theirs] if ours else [])
 
 
 def test_the_page_lists_every_metric_with_its_type_and_labels() -> None:
@@ -113,7 +135,9 @@ def test_the_page_lists_every_metric_with_its_type_and_labels() -> None:
 
 
 def test_what_a_gateway_does_not_have_has_no_series() -> None:
-    text = Metrics().expose().decode()
+    metrics = Metrics()
+    metrics.flush()
+    text = metrics.expose().decode()
     assert "llm_converter_store_up" not in text
     assert "llm_converter_in_flight 0.0" in text
 
@@ -148,6 +172,7 @@ def _worker(folder: Path, slot: int, more: str = "") -> str:
     code = (
         "import sys; from llm_api_converter.observe.metrics import Metrics\n"
         f"m = Metrics(sys.argv[1], int(sys.argv[2])); m.requests['a','b','c','d','200'].inc(); {more}\n"
+        "m.flush()\n"
         "print(m.expose().decode())"
     )
     return subprocess.run([sys.executable, "-c", code, str(folder), str(slot)], capture_output=True, text=True, check=True).stdout

@@ -281,6 +281,7 @@ def calm(metrics: Metrics) -> None:
     metrics.store_up(True)
     metrics.limiter_up(True)
     metrics.spooled(3, 1000)
+    metrics.flush()
 
 
 def trouble(metrics: Metrics) -> None:
@@ -302,6 +303,7 @@ def trouble(metrics: Metrics) -> None:
     metrics.budget_refused("key:x", "month")
     metrics.spent("up", "m", None, None)
     metrics.unknown_items["openai_chat", "stream", "new"].inc()
+    metrics.flush()
 
 
 def test_every_alert_fires_when_it_should_and_not_before(tmp_path: Path) -> None:

@@ -34,14 +34,6 @@ class Rule(Struct, frozen=True):
         return self.dimension == "concurrent"
 
 
-class Left(Struct, frozen=True):
-    """What a bucket has after a decision: how much of its limit, and the seconds until it is full again."""
-
-    rule: Rule
-    remaining: float
-    reset_s: float
-
-
 class Grant(Struct, frozen=True):
     """What was taken, to be settled. `levels` are the buckets' after it, in the order of `rules`; `lease` holds slots. An empty grant
     holds nothing.
@@ -60,14 +52,6 @@ class Denied(Struct, frozen=True):
     retry_after_s: float
     rules: tuple[Rule, ...] = ()
     levels: tuple[float, ...] = ()
-
-
-def left(answer: Grant | Denied) -> tuple[Left, ...]:
-    """What each bucket has after a decision, for the headers."""
-    return tuple(
-        Left(rule, max(0.0, level), max(0.0, (rule.burst - level) / rule.rate_per_s) if rule.rate_per_s > 0 else 0.0)
-        for rule, level in zip(answer.rules, answer.levels, strict=True)
-    )
 
 
 class Away(Exception):

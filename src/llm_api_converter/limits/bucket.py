@@ -14,19 +14,15 @@ ROUND_UP = 1 + 4e-15
 
 def decide(level: float, at_s: float, now_s: float, rate_per_s: float, burst: float, cost: float) -> tuple[float, float]:
     """Of a bucket that was at `level` at `at_s`: what is there now, and the seconds until `cost` can be taken (0: now; infinite for a
-    bucket that gains nothing). Times are seconds of any one clock.
+    bucket that gains nothing). Times are seconds of any one clock; one that went back adds nothing.
     """
-    level = level_at(level, at_s, now_s, rate_per_s, burst)
+    if now_s > at_s:
+        level += (now_s - at_s) * rate_per_s
+    if level > burst:
+        level = burst
     if level >= cost:
         return level, 0.0
     return level, wait_s(level, cost, rate_per_s, burst)
-
-
-def level_at(level: float, at_s: float, now_s: float, rate_per_s: float, burst: float) -> float:
-    """How much is there now. A clock that went back adds nothing."""
-    if now_s > at_s:
-        level += (now_s - at_s) * rate_per_s
-    return level if level < burst else burst
 
 
 def price(cost: float, burst: float) -> float:

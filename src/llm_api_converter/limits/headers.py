@@ -6,38 +6,64 @@ Gemini and Bedrock have none. https://docs.anthropic.com/en/api/rate-limits, htt
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
-from .base import Left
+from .base import Rule
 
 Headers = list[tuple[bytes, bytes]]
 LONGEST_S = 366 * 86_400.0
 """Nothing further away is told: calendars end."""
+_KEPT = 4096
 
 
-def limit_headers(protocol: str, lefts: Iterable[Left], now_s: float) -> Headers:
-    """The headers of the bucket of each dimension that has least of its burst left. `now_s` is Unix time."""
-    write = _WRITE.get(protocol)
-    if write is None:
+class _Told(NamedTuple):
+    """What is told of one dimension: the buckets it may be about, by their places among the rules, with the header of their limit, and
+    the names of the other two.
+    """
+
+    places: tuple[int, ...]
+    limits: tuple[tuple[bytes, bytes], ...]
+    remaining: bytes
+    reset: bytes
+
+
+def limit_headers(protocol: str, rules: tuple[Rule, ...], levels: Sequence[float], now_s: float) -> Headers:
+    """The headers of the bucket of each dimension that has least of its burst left. `levels` are the buckets' after a decision, in the
+    order of `rules`; `now_s` is Unix time.
+    """
+    names = _NAMES.get(protocol)
+    if names is None:
         return []
-    tightest: dict[str, Left] = {}
-    for found in lefts:
-        if found.rule.dimension == "concurrent":
-            continue
-        known = tightest.get(found.rule.dimension)
-        if known is None or found.remaining / found.rule.burst < known.remaining / known.rule.burst:
-            tightest[found.rule.dimension] = found
-    return [header for dimension, found in sorted(tightest.items()) for header in write(dimension, found, now_s)]
+    headers: Headers = []
+    written = names.reset_written
+    for told in _plan(protocol, rules):
+        which = 0
+        if len(told.places) > 1:
+            shares = [max(0.0, levels[place]) / rules[place].burst for place in told.places]
+            which = shares.index(min(shares))
+        place = told.places[which]
+        level, rule = levels[place], rules[place]
+        reset_s = (rule.burst - level) / rule.rate_per_s if rule.rate_per_s > 0 else 0.0
+        headers += (
+            told.limits[which], (told.remaining, b"%d" % level if level > 0 else b"0"),
+            (told.reset, written(min(max(0.0, reset_s), LONGEST_S), now_s)),
+        )  # fmt: skip
+    return headers
 
 
-def _anthropic(dimension: str, found: Left, now_s: float) -> Headers:
-    base = f"anthropic-ratelimit-{dimension}-".encode()
-    return [
-        (base + b"limit", b"%d" % found.rule.burst), (base + b"remaining", b"%d" % found.remaining),
-        (base + b"reset", _rfc3339(int(now_s + min(found.reset_s, LONGEST_S)))),
-    ]  # fmt: skip
+@lru_cache(_KEPT)
+def _plan(protocol: str, rules: tuple[Rule, ...]) -> tuple[_Told, ...]:
+    names = _NAMES[protocol]
+    found = []
+    for dimension in ("requests", "tokens"):
+        places = tuple(place for place, rule in enumerate(rules) if rule.dimension == dimension)
+        if places:
+            limit, remaining, reset = (form.format(dimension).encode() for form in (names.limit, names.remaining, names.reset))
+            found.append(_Told(places, tuple((limit, b"%d" % rules[place].burst) for place in places), remaining, reset))
+    return tuple(found)
 
 
 @lru_cache(256)
@@ -45,15 +71,23 @@ def _rfc3339(at_s: int) -> bytes:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 
 
-def _openai(dimension: str, found: Left, now_s: float) -> Headers:
-    end = dimension.encode()
-    return [
-        (b"x-ratelimit-limit-" + end, b"%d" % found.rule.burst), (b"x-ratelimit-remaining-" + end, b"%d" % found.remaining),
-        (b"x-ratelimit-reset-" + end, duration(min(found.reset_s, LONGEST_S)).encode()),
-    ]  # fmt: skip
+class _Names(NamedTuple):
+    """A protocol's: `{}` is the dimension. `reset_written`: (seconds from now, now as Unix time) -> text."""
+
+    limit: str
+    remaining: str
+    reset: str
+    reset_written: Callable[[float, float], bytes]
 
 
-_WRITE: dict[str, Callable[[str, Left, float], Headers]] = {"anthropic": _anthropic, "openai_chat": _openai, "openai_responses": _openai}
+_ANTHROPIC = _Names(
+    "anthropic-ratelimit-{}-limit", "anthropic-ratelimit-{}-remaining", "anthropic-ratelimit-{}-reset",
+    lambda reset_s, now_s: _rfc3339(int(now_s + reset_s)),
+)  # fmt: skip
+_OPENAI = _Names(
+    "x-ratelimit-limit-{}", "x-ratelimit-remaining-{}", "x-ratelimit-reset-{}", lambda reset_s, now_s: duration(reset_s).encode()
+)
+_NAMES = {"anthropic": _ANTHROPIC, "openai_chat": _OPENAI, "openai_responses": _OPENAI}
 
 
 def duration(seconds: float) -> str:

@@ -5,22 +5,24 @@ without `await`. Slots belong to workers: what one held that has died is free as
 """
 
 import asyncio
-import time
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from time import clock_gettime
 from typing import Any, Literal
 
 from .base import Decision, Denied, Grant, Log, Rule, Take
 from .bucket import decide, price
-from .table import AT, CLOCK, COUNTS, FREED, LEVEL, MOST_WORDS, TAKEN, WORKERS, LockBusy, Table, mark_of
+from .table import AT, CLOCK, COUNTS, FREED, LEVEL, MOST_WORDS, TAKEN, WORKERS, LockBusy, StillBusy, Table, mark_of
 from .workers import Workers
 
-__all__ = ["HostLimiter", "LockBusy"]
+__all__ = ["HostLimiter", "LockBusy", "StillBusy"]
 
 SLOT_RETRY_S = 1.0
 """What a client is told to wait for a slot: when one gets free nobody knows."""
+SETTLE_S = 0.01
 AGAIN_S = 1.0
+MOST = MOST_WORDS // 2
+"""Buckets that one change can be about."""
 _REMEMBERED = 20_000
 
 
@@ -47,8 +49,9 @@ class HostLimiter:
         self._log = log
         self.away = 0
         self._buckets: dict[tuple[Rule, ...], tuple[_Bucket, ...]] = {}
-        self._owed: deque[tuple[Grant, float | None]] = deque()
-        self._again: asyncio.TimerHandle | None = None
+        self._due: dict[int, tuple[_Bucket, float]] = {}
+        """By the mark of the record: what is to be taken from it, or given back."""
+        self._later: asyncio.TimerHandle | None = None
         self._is_open = False
 
     async def open(self) -> None:
@@ -71,8 +74,9 @@ class HostLimiter:
         if not self._is_open:
             return
         self._is_open = False
-        if self._again is not None:
-            self._again.cancel()
+        self._settle_due()
+        if self._later is not None:
+            self._later.cancel()
         self._workers.close()  # whoever needs the slots of this worker finds it gone
         self._table.close()
 
@@ -85,51 +89,60 @@ class HostLimiter:
 
     def reserve(self, rules: tuple[Rule, ...], tokens: float) -> Grant | Denied:
         """Raises LockBusy."""
-        buckets = self._buckets.get(rules)
-        if buckets is None:
-            buckets = self._known(rules)
+        buckets = self._buckets.get(rules) or self._known(rules)
         table = self._table
         words, marks = table.words, table.marks
-        levels, costs = [], []
-        denied, longest_s, slots = None, 0.0, False
         self._lock()
         try:
-            now_s = time.clock_gettime(CLOCK)
-            for bucket in buckets:
-                place = bucket.place
-                if marks[place] != bucket.mark:
-                    place = self._find(bucket, buckets, now_s)
-                if bucket.is_slots:
-                    slots = True
-                    cost = 1.0
-                    level = bucket.burst - words[place + TAKEN]
-                    if level < 1 and self._free_dead(place):
+            now_s = clock_gettime(CLOCK)
+            while True:  # once, but where the dead gave slots back, which changes what was seen before
+                denied, longest_s, lease = None, 0.0, ""
+                levels: list[float] = []
+                costs: list[float] = []
+                left: list[float] = []
+                places: list[int] = []
+                values: list[float] = []
+                for bucket in buckets:
+                    place = bucket.place
+                    if marks[place] != bucket.mark:
+                        place = self._find(bucket, buckets, now_s)
+                    if bucket.is_slots:
+                        cost, lease = 1.0, "held"
                         level = bucket.burst - words[place + TAKEN]
-                    wait_s = 0.0 if level >= 1 else SLOT_RETRY_S
+                        if level < 1 and self._free_dead(place):
+                            break
+                        wait_s = 0.0 if level >= 1 else SLOT_RETRY_S
+                        self._hold(place, 1.0, places, values)
+                    else:
+                        cost = tokens if bucket.by_tokens else 1.0
+                        if cost > bucket.burst:
+                            cost = bucket.burst
+                        level, wait_s = decide(words[place + LEVEL], words[place + AT], now_s, bucket.rate_per_s, bucket.burst, cost)
+                        places += (place + LEVEL, place + AT)
+                        values += (level - cost, now_s)
+                    levels.append(level)
+                    costs.append(cost)
+                    left.append(level - cost)
+                    if wait_s > longest_s:
+                        longest_s, denied = wait_s, bucket.rule
                 else:
-                    cost = tokens if bucket.by_tokens else 1.0
-                    if cost > bucket.burst:
-                        cost = bucket.burst
-                    level, wait_s = decide(words[place + LEVEL], words[place + AT], now_s, bucket.rate_per_s, bucket.burst, cost)
-                levels.append(level)
-                costs.append(cost)
-                if wait_s > longest_s:
-                    longest_s, denied = wait_s, bucket.rule
-            order = 0 if self._log is None else table.order()
-            freed = () if self._log is None else self._freed(buckets)
+                    break
+            told = None if self._log is None else (table.order(), self._freed(buckets))
             if denied is None:
-                self._take(buckets, levels, costs, now_s)
-            if self._log is not None:
-                self._tell("reserve", order, now_s, denied is None, buckets, levels, costs, freed)
+                table.change(places, values)
+            if told is not None:
+                self._tell("reserve", now_s, denied is None, buckets, levels, costs, *told)
         finally:
             table.unlock()
         if denied is not None:
             return Denied(denied, longest_s, rules, tuple(levels))
-        return Grant(rules, tokens, tuple([level - cost for level, cost in zip(levels, costs, strict=True)]), "held" if slots else "")
+        return Grant(rules, tokens, tuple(left), lease)
 
     def settle(self, grant: Grant, tokens: float | None) -> None:
-        """Never fails: what cannot be settled now is settled later."""
-        buckets, costs = [], []
+        """Slots are freed at once, the truth about tokens is told within `SETTLE_S`, that of many calls together. Never fails: what cannot
+        be settled now is settled later.
+        """
+        due = self._due
         for bucket in self._buckets.get(grant.rules) or self._known(grant.rules):
             if bucket.is_slots:
                 cost = -1.0
@@ -137,66 +150,67 @@ class HostLimiter:
                 cost = tokens - price(grant.tokens, bucket.burst)
             else:
                 continue
-            if cost:
-                buckets.append(bucket)
-                costs.append(cost)
-        if not buckets:
-            return
-        try:
-            self._lock()
-        except LockBusy:
-            self._owed.append((grant, tokens))
-            if self._again is None:
-                self._again = self._loop.call_later(AGAIN_S, self._settle_owed)
-            return
-        try:
-            self._give(buckets, costs)
-        finally:
-            self._table.unlock()
+            before = due.get(bucket.mark)
+            due[bucket.mark] = bucket, cost if before is None else before[1] + cost
+        if grant.lease:
+            self._settle_due()
+        elif self._later is None and due:
+            self._later = self._loop.call_later(SETTLE_S, self._settle_due)
 
-    def _give(self, buckets: list[_Bucket], costs: list[float]) -> None:
-        words, marks = self._table.words, self._table.marks
-        now_s = time.clock_gettime(CLOCK)
-        levels = []
-        for bucket in buckets:
+    def _settle_due(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        due = [(bucket, cost) for bucket, cost in self._due.values() if cost]
+        try:
+            for start in range(0, len(due), MOST):
+                self._lock()
+                try:
+                    self._give(*zip(*due[start : start + MOST], strict=True))
+                finally:
+                    self._table.unlock()
+                for bucket, _ in due[start : start + MOST]:
+                    del self._due[bucket.mark]
+        except LockBusy:
+            self._later = self._loop.call_later(AGAIN_S, self._settle_due)
+            return
+        self._due.clear()
+
+    def _give(self, buckets: Sequence[_Bucket], costs: Sequence[float]) -> None:
+        table = self._table
+        words, marks = table.words, table.marks
+        now_s = clock_gettime(CLOCK)
+        levels: list[float] = []
+        places: list[int] = []
+        values: list[float] = []
+        for bucket, cost in zip(buckets, costs, strict=True):
             place = bucket.place
             if marks[place] != bucket.mark:
                 place = self._find(bucket, buckets, now_s)
             if bucket.is_slots:
-                levels.append(bucket.burst - words[place + TAKEN])
+                level = bucket.burst - words[place + TAKEN]
+                self._hold(place, cost, places, values)
             else:
-                levels.append(decide(words[place + LEVEL], words[place + AT], now_s, bucket.rate_per_s, bucket.burst, 0.0)[0])
-        order = 0 if self._log is None else self._table.order()
-        freed = () if self._log is None else self._freed(buckets)
-        self._take(buckets, levels, costs, now_s)
-        if self._log is not None:
-            self._tell("settle", order, now_s, True, buckets, levels, costs, freed)
-
-    def _settle_owed(self) -> None:
-        self._again = None
-        for _ in range(len(self._owed)):
-            self.settle(*self._owed.popleft())
-
-    def _take(self, buckets: Sequence[_Bucket], levels: Sequence[float], costs: Sequence[float], now_s: float) -> None:
-        """Take from every bucket; killed in the middle, from none."""
-        words = self._table.words
-        places: list[int] = []
-        values: list[float] = []
-        for bucket, level, cost in zip(buckets, levels, costs, strict=True):
-            place = bucket.place
-            if bucket.is_slots:
-                own = place + COUNTS + self._worker
-                places += (place + TAKEN, own)
-                values += (words[place + TAKEN] + cost, words[own] + cost)
-            else:
-                level -= cost
+                level = decide(words[place + LEVEL], words[place + AT], now_s, bucket.rate_per_s, bucket.burst, 0.0)[0]
+                after = level - cost
                 places += (place + LEVEL, place + AT)
-                values += (level if level < bucket.burst else bucket.burst, now_s)
-        self._table.change(places, values)
+                values += (after if after < bucket.burst else bucket.burst, now_s)
+            levels.append(level)
+        told = None if self._log is None else (table.order(), self._freed(buckets))
+        table.change(places, values)
+        if told is not None:
+            self._tell("settle", now_s, True, buckets, levels, costs, *told)
+
+    def _hold(self, place: int, count: float, places: list[int], values: list[float]) -> None:
+        """Note the change: so many slots of a record more for this worker."""
+        own = place + COUNTS + self._worker
+        places += (place + TAKEN, own)
+        words = self._table.words
+        values += (words[place + TAKEN] + count, words[own] + count)
 
     def _tell(
-        self, kind: Literal["reserve", "settle"], order: int, now_s: float, granted: bool, buckets: Sequence[_Bucket],
-        levels: Sequence[float], costs: Sequence[float], freed: Sequence[float],
+        self, kind: Literal["reserve", "settle"], now_s: float, granted: bool, buckets: Sequence[_Bucket], levels: Sequence[float],
+        costs: Sequence[float], order: int, freed: Sequence[float],
     ) -> None:  # fmt: skip
         assert self._log is not None
         takes = tuple(
@@ -218,8 +232,8 @@ class HostLimiter:
     # ------------------------------------------------------------ records
 
     def _known(self, rules: tuple[Rule, ...]) -> tuple[_Bucket, ...]:
-        if 2 * len(rules) > MOST_WORDS:
-            raise ValueError(f"a request cannot count against more than {MOST_WORDS // 2} limits")
+        if len(rules) > MOST:
+            raise ValueError(f"a request cannot count against more than {MOST} limits")
         if len(self._buckets) >= _REMEMBERED:
             self._buckets.clear()
         found = self._buckets[rules] = tuple(_Bucket(rule) for rule in rules)

@@ -1,16 +1,19 @@
 """Prometheus metrics, with the names users rely on.
 
-One process keeps plain values; several workers share prometheus-client's files (`PROMETHEUS_MULTIPROC_DIR`), one set for each
-worker slot rather than each PID, so that restarts do not leave files behind for ever. Counters and histograms are summed over the
+Requests count in plain numbers, which the library is told before each scrape. Several workers share prometheus-client's files
+(`PROMETHEUS_MULTIPROC_DIR`), one set for each worker slot rather than each PID, so that restarts do not leave files behind for ever; what
+a worker counts is there within `SHARE_S`. Counters and histograms are summed over the
 workers that ever were; gauges are of those that live. Labels are bounded: `model` is the configured name, and once a label has had
 200 client-made values the next read `other`. What each metric means: docs/metrics.md; a test compares the two.
 """
 
+import asyncio
 import os
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import prometheus_client as prom
 from prometheus_client import values
@@ -21,6 +24,7 @@ from ..hub.response import Usage
 from . import slots
 
 LABEL_LIMIT = 200
+SHARE_S = 0.25
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320)
 _OVERHEAD = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
@@ -63,20 +67,78 @@ class Bounded:
         return value
 
 
-class _Children:
-    """A metric's labelled children, looked up once a label set."""
+class _Counted:
+    """A counter's series, as requests use it: the library's own, with its lock, its checks and its file, is told now and then."""
 
-    __slots__ = ("_children", "_metric")
+    __slots__ = ("_child", "_fresh")
 
-    def __init__(self, metric: Any) -> None:
+    def __init__(self, child: Any) -> None:
+        self._child = child
+        self._fresh: float = 0
+
+    def inc(self, amount: float = 1) -> None:
+        """So many more."""
+        self._fresh += amount
+
+    def flush(self) -> None:
+        """Tell the library."""
+        if self._fresh:
+            self._child.inc(self._fresh)
+            self._fresh = 0
+
+
+class _Spread:
+    """A histogram's series in the same way. The library takes values one at a time only, so that what was gathered goes to the parts of
+    its child (`_buckets`, `_sum`); a test holds what comes out against `observe`.
+    """
+
+    __slots__ = ("_bounds", "_child", "_counts", "_sum")
+
+    def __init__(self, child: Any) -> None:
+        self._child = child
+        self._bounds = child._upper_bounds
+        self._counts = [0] * len(self._bounds)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """One value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def flush(self) -> None:
+        """Tell the library."""
+        counts = self._counts
+        if any(counts):
+            self._child._sum.inc(self._sum)
+            for bucket, count in zip(self._child._buckets, counts, strict=True):
+                if count:
+                    bucket.inc(count)
+            self._counts, self._sum = [0] * len(counts), 0.0
+
+
+_Series = TypeVar("_Series", _Counted, _Spread)
+
+
+class _Labelled(Generic[_Series]):
+    """A metric's series, looked up once a label set."""
+
+    __slots__ = ("_made", "_metric", "_series")
+
+    def __init__(self, metric: Any, made: Callable[[Any], _Series]) -> None:
         self._metric = metric
-        self._children: dict[tuple[str, ...], Any] = {}
+        self._made: Callable[[Any], _Series] = made
+        self._series: dict[tuple[str, ...], _Series] = {}
 
-    def __getitem__(self, labels: tuple[str, ...]) -> Any:
-        child = self._children.get(labels)
-        if child is None:
-            child = self._children[labels] = self._metric.labels(*labels) if labels else self._metric
-        return child
+    def __getitem__(self, labels: tuple[str, ...]) -> _Series:
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = self._made(self._metric.labels(*labels) if labels else self._metric)
+        return series
+
+    def flush(self) -> None:
+        """Tell the library what is new."""
+        for series in self._series.values():
+            series.flush()
 
 
 class Metrics:
@@ -89,6 +151,7 @@ class Metrics:
             mark_process_dead(slot, directory)  # type: ignore[no-untyped-call]  # the gauges of whoever had this slot before
         self._directory = directory
         self.registry = prom.CollectorRegistry()
+        self._gathered: list[_Labelled[_Counted] | _Labelled[_Spread]] = []
         who = ("client_protocol", "provider", "model")
         sides = ("client_protocol", "upstream_protocol")
         self.duration = self._histogram("gen_ai_server_request_duration_seconds", "Time from request to end of answer", who, _SECONDS)
@@ -113,23 +176,27 @@ class Metrics:
         self._limiter_failures = self._counter(
             "llm_converter_limiter_failures_total", "Decisions made without the limiter, which was away", ("decided",))
         self._spool_dropped = self._counter("llm_converter_usage_dropped_total", "Usage records given up because the spool was full", ())
-        self._log_dropped = self._counter("llm_converter_log_lines_dropped_total", "Log lines that could not be written", ())
+        self._log_dropped = prom.Counter(  # told by the thread that writes them
+            "llm_converter_log_lines_dropped_total", "Log lines that could not be written", registry=self.registry)
         self._gauges: dict[str, prom.Gauge] = {}
         self._set("llm_converter_workers", 1)
         prom.Gauge("llm_converter_build_info", "Version of the gateway", ("version",), registry=self.registry,
                    multiprocess_mode="livemax").labels(__version__).set(1)
         self.in_flight = 0
-        self.enter(0)
         self.model_label = Bounded()
         self.team_label = Bounded()
         self.feature_label = Bounded()
         self.item_label = Bounded()
 
-    def _histogram(self, name: str, text: str, labels: tuple[str, ...], buckets: Iterable[float]) -> _Children:
-        return _Children(prom.Histogram(name, text, labels, registry=self.registry, buckets=tuple(buckets)))
+    def _histogram(self, name: str, text: str, labels: tuple[str, ...], buckets: Iterable[float]) -> _Labelled[_Spread]:
+        made = _Labelled(prom.Histogram(name, text, labels, registry=self.registry, buckets=tuple(buckets)), _Spread)
+        self._gathered.append(made)
+        return made
 
-    def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> _Children:
-        return _Children(prom.Counter(name, text, labels, registry=self.registry))
+    def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> _Labelled[_Counted]:
+        made = _Labelled(prom.Counter(name, text, labels, registry=self.registry), _Counted)
+        self._gathered.append(made)
+        return made
 
     def _set(self, name: str, value: float) -> None:
         gauge = self._gauges.get(name)
@@ -139,10 +206,8 @@ class Metrics:
         gauge.set(value)
 
     def enter(self, count: int = 1) -> None:
-        """A request begins (or ends: -1). Workers that share a folder write it down at once, for any of them may be scraped."""
+        """A request begins (or ends: -1)."""
         self.in_flight += count
-        if self._directory is not None:
-            self._set("llm_converter_in_flight", self.in_flight)
 
     def used(self, client_protocol: str, provider: str, model: str, usage: Usage) -> None:
         """The tokens of one call. `model` is a label already."""
@@ -191,11 +256,22 @@ class Metrics:
 
     def log_dropped(self, lines: int) -> None:
         """Log lines were given up."""
-        self._log_dropped[()].inc(lines)
+        self._log_dropped.inc(lines)
+
+    def flush(self) -> None:
+        """Give what was gathered to the library. On the event loop, as everything that gathers."""
+        for metric in self._gathered:
+            metric.flush()
+        self._set("llm_converter_in_flight", self.in_flight)
+
+    async def share(self) -> None:
+        """Let the other workers see what this one counts, as long as it lives; where there are none, `flush` before `expose` will do."""
+        while self._directory is not None:
+            await asyncio.sleep(SHARE_S)
+            self.flush()
 
     def expose(self) -> bytes:
-        """The text format, summed over the workers."""
-        self._set("llm_converter_in_flight", self.in_flight)
+        """The text format, summed over the workers: of this one what it has flushed, of the others what they last shared."""
         if self._directory is None:
             return prom.generate_latest(self.registry)
         with slots.dead(Path(self._directory)) as gone:

@@ -2,7 +2,7 @@
 to do about it.
 """
 
-import inspect
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from time import time
 
@@ -11,9 +11,9 @@ import structlog
 from ..access.credentials import client_address
 from ..access.principal import Principal, check_address, check_model, check_protocol
 from ..hub.errors import ApiError
-from ..limits.base import Away, Denied, Grant, Rule, left
+from ..limits.base import Away, Denied, Grant, Rule
 from ..limits.headers import limit_headers, retry_after
-from ..limits.host import LockBusy
+from ..limits.host import LockBusy, StillBusy
 from ..providers.target import Route
 from ..usage.budgets import Standing
 from .exchange import Exchange
@@ -69,13 +69,14 @@ async def _reserve(x: Exchange, services: Services, rules: tuple[Rule, ...]) -> 
     """The tokens of a request are guessed by its length until the upstream says."""
     try:
         answer = services.limiter.reserve(rules, float(len(x.body) // CHARACTERS_A_TOKEN + 1))
-        decided: Grant | Denied = await answer if inspect.isawaitable(answer) else answer
+        decided = answer if isinstance(answer, Grant | Denied) else await answer
     except Away as error:
         services.metrics.limiter_failed(let_in=False)
         raise ApiError("overloaded", f"{error}; try again in a moment", status=503, retry_after_s=AWAY_S) from error
     except LockBusy as error:
         services.metrics.limiter_failed(let_in=True)
-        log.warning("limits not asked for", request_id=x.request_id, error=str(error))
+        if not isinstance(error, StillBusy):  # once, not with every request
+            log.warning("limits not asked for", request_id=x.request_id, error=str(error))
         return
     x.allowed = decided
     if isinstance(decided, Denied):
@@ -120,26 +121,21 @@ def allowance_headers(x: Exchange) -> list[tuple[bytes, bytes]]:
     """What the caller has left, in its protocol's own headers, and a warning for a budget that is nearly spent."""
     headers: list[tuple[bytes, bytes]] = []
     if x.allowed is not None and x.allowed.rules:
-        headers += limit_headers(x.codec.name, left(x.allowed), time())
+        headers += limit_headers(x.codec.name, x.allowed.rules, x.allowed.levels, time())
     if x.budget_warning:
         headers.append((b"x-budget-warning", x.budget_warning.encode("latin-1", "replace")))
     return headers
 
 
-async def release(x: Exchange) -> None:
+def release(x: Exchange) -> Awaitable[None] | None:
     """Settle what was reserved with what was used, and free what was held. Always called, whatever came of the request."""
     granted = x.allowed
     if not isinstance(granted, Grant) or not granted.rules:
-        return
+        return None
     assert x.runtime.services is not None
     usage = x.usage
     if usage is not None:
         used: float | None = float(usage.input_total + usage.output_total)
     else:  # what failed has used nothing; where the upstream counts nothing, the guess stands
         used = 0.0 if x.error is not None else None
-    try:
-        settled = x.runtime.services.limiter.settle(granted, used)
-        if settled is not None:
-            await settled
-    except LockBusy as error:
-        log.warning("limits not settled", request_id=x.request_id, error=str(error))
+    return x.runtime.services.limiter.settle(granted, used)

@@ -18,6 +18,7 @@ from ..config import Config
 from ..hub.errors import ApiError
 from ..hub.seal import SealKey
 from ..observe.metrics import Metrics
+from ..observe.tasks import background, stopped
 from ..protocols import codec
 from ..protocols.base import WireError
 from ..upstream.client import Client
@@ -48,6 +49,7 @@ class Gateway:
     def __init__(self, runtime: Runtime, admin: ASGIApp | None = None) -> None:
         self.runtime = runtime
         self.admin = admin
+        self._sharing: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One ASGI connection: a request, a WebSocket, or the lifespan of the worker."""
@@ -93,8 +95,9 @@ class Gateway:
             if recorded:
                 runtime.metrics.enter(-1)
                 record(x, monotonic())
-            if x.allowed is not None:
-                await release(x)
+            settling = release(x) if x.allowed is not None else None
+            if settling is not None:
+                await settling
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Turns over a WebSocket where the path has such a form; who may not come in is told so before it opens."""
@@ -147,6 +150,7 @@ class Gateway:
             await explain(x, receive)
         elif operation == "metrics":
             self.runtime.admit_scraper(x.headers)
+            self.runtime.metrics.flush()
             text = await asyncio.to_thread(self.runtime.metrics.expose)  # many models on many workers take a while
             await x.responder.whole(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], text)
         elif operation == "ready":
@@ -171,6 +175,7 @@ class Gateway:
                 self.runtime.client = Client(idle_timeout_s=float(self.runtime.config.upstream.timeout_s))
                 if self.runtime.services is not None:
                     await self.runtime.services.start()
+                self._sharing = background(self.runtime.metrics.share())
                 self.runtime.ready = True
                 await send({"type": "lifespan.startup.complete"})
             else:
@@ -178,6 +183,8 @@ class Gateway:
                 await self.runtime.client.close()
                 if self.runtime.services is not None:
                     await self.runtime.services.stop()
+                await stopped((self._sharing,))
+                self.runtime.metrics.flush()
                 if self.runtime.tracing is not None:
                     await asyncio.to_thread(self.runtime.tracing.close)
                 await asyncio.to_thread(self.runtime.access_log.flush)  # uvicorn ends the process by the signal it got: nothing runs later
