@@ -28,10 +28,8 @@ TARGETS = {
     "bare": "translated: Anthropic client, Chat upstream, without keys, limits and records",
     "team": "translated: Anthropic client, Chat upstream, with a key, limits, budgets and records",
 }
-FURTHER = ("anthropic-to-responses", "anthropic-to-gemini", "anthropic-to-converse", "bare", "team")
-"""What is measured at one number of clients only."""
-PAIRS = ("anthropic-to-responses", "anthropic-to-gemini", "anthropic-to-converse")
-"""Pairs that are held against the first translation instead of nginx."""
+FURTHER = ("anthropic-to-responses", "anthropic-to-gemini", "anthropic-to-converse")
+"""Pairs that are measured at one number of clients only, and held against the first translation instead of nginx."""
 TEAM_LIMIT = 3.0
 """The most that what a team has may cost a request, as a multiple of nginx."""
 FIRST = "anthropic-to-chat"
@@ -113,13 +111,13 @@ def verdicts(results: Mapping[Key, Result]) -> list[Verdict]:
                     what = f"{TARGETS[THROUGH[target]]}; {SCENARIOS[scenario]}"
                     out.append(Verdict(what, "less than translated", measured, through < own))
     out += _further(results, at)
-    return out + _team(results, at)
+    return out + _team(results)
 
 
 def _further(results: Mapping[Key, Result], at: Mapping[tuple[str, str], Key]) -> list[Verdict]:
     """No pair may cost much more than the first."""
     out = []
-    for target in PAIRS:
+    for target in FURTHER:
         for scenario in LIMITS:
             keys = at.get((scenario, target)), at.get((scenario, FIRST))
             if keys[0] and keys[1]:
@@ -131,16 +129,17 @@ def _further(results: Mapping[Key, Result], at: Mapping[tuple[str, str], Key]) -
     return out
 
 
-def _team(results: Mapping[Key, Result], at: Mapping[tuple[str, str], Key]) -> list[Verdict]:
+def _team(results: Mapping[Key, Result]) -> list[Verdict]:
     """What keys, limits and records cost a request."""
-    keys = [at.get(("ns2k", target)) for target in ("bare", "team", "nginx")]
-    if not all(keys):
-        return []
-    bare, team, nginx = (results[key].cpu_us for key in keys if key is not None)
-    if bare is None or team is None or not nginx:
-        return []
-    what = f"keys, limits, budgets and records together; {SCENARIOS['ns2k']}"
-    return [Verdict(what, f"at most {TEAM_LIMIT:g} x nginx", f"{(team - bare) / nginx:.1f} x", (team - bare) / nginx <= TEAM_LIMIT)]
+    out = []
+    for scenario in LIMITS:
+        found = [results.get((scenario, AT_CLIENTS, target, "anthropic")) for target in ("bare", "team", "nginx")]
+        bare, team, nginx = (None if result is None else result.cpu_us for result in found)
+        if bare and team and nginx:
+            times = (team - bare) / nginx
+            what = f"keys, limits, budgets and records together; {SCENARIOS[scenario]}"
+            out.append(Verdict(what, f"at most {TEAM_LIMIT:g} x nginx", f"{times:.1f} x", times <= TEAM_LIMIT))
+    return out
 
 
 def markdown(results: Mapping[Key, Result], facts: Mapping[str, str]) -> str:

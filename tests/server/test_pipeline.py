@@ -236,6 +236,20 @@ async def test_an_upstream_that_speaks_nonsense(path: str, stream: bool) -> None
         assert stream or path == CHAT or json.loads(answer)["error"]["type"] == "api_error"
 
 
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("label", ["application/json", "text/plain"])
+async def test_a_stream_of_events_under_another_label(path: str, stream: bool, label: str) -> None:
+    """As the gateways of some vendors send it: four of the recordings made with dd-trace."""
+    first, *rest = CHAT_STREAM
+    async with case([Reply([first[:3], 0.05, first[3:], *rest], content_type=label)]) as (running, _, http):
+        status, answer, headers = await post(http, running.url + path, {**(CHAT_ASK if path == CHAT else ANTHROPIC_ASK), "stream": stream})
+        assert status == 200
+        assert b'"hel' in answer
+        if path == MESSAGES:
+            assert headers["content-type"].partition(";")[0] == ("text/event-stream" if stream else "application/json")
+
+
 async def test_an_upstream_that_is_not_there() -> None:
     settings = config({"up": {"type": "openai_compatible", "base_url": "http://127.0.0.1:9/v1"}},
                       [{"name": "m", "provider": "up", "model": "x"}], retry={"attempts": 0})

@@ -85,22 +85,25 @@ async def test_every_kind_of_call_has_its_record(tmp_path: Path) -> None:
             ("/v1beta/models/m:generateContent", {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
             ("/model/m/converse", {"messages": [{"role": "user", "content": [{"text": "hi"}]}]}),
             ("/v1/embeddings", {"model": "m", "input": "hi"}),
+            ("/v1/messages/count_tokens", {"model": "m", "messages": HI}),
         ):
             assert await post(t, path, body) == 200, path
         assert await post(t, "/v1/messages", {"model": "nobody", "messages": HI, "max_tokens": 9}) == 404
-        rows = await records(t, 9)
+        rows = await records(t, 10)
         (total,) = await t.app.runtime.services.store.usage.totals(UsageFilter())  # type: ignore[union-attr]
     assert (rows[0].key_name, rows[0].team, rows[0].owner, rows[0].model, rows[0].upstream_model) == ("ci", "red", "ann", "m", "up-model")
     assert [(row.protocol, row.operation, row.stream) for row in rows] == [
         ("openai_chat", "generate", False), ("openai_chat", "generate", True), ("anthropic", "generate", False), ("anthropic", "generate", True),
         ("openai_responses", "generate", False), ("gemini", "generate", False), ("bedrock_converse", "generate", False),
-        ("openai_chat", "embed", False), ("anthropic", "generate", False),
+        ("openai_chat", "embed", False), ("anthropic", "count", False), ("anthropic", "generate", False),
     ]  # fmt: skip
     for row in rows[:7]:
         assert (row.input_total, row.output_total, str(row.cost_usd), row.provider) == (11, 3, "0.000017000000", "up")
         assert row.price == "settings */up-*: input 1, output 2"
     assert (rows[7].input_total, str(rows[7].cost_usd), rows[7].provider) == (5, "0.000005000000", "up")
-    assert (rows[8].status, rows[8].error, rows[8].provider, rows[8].input_total) == (404, "not_found", None, None)
+    assert (rows[8].status, rows[8].input_total, rows[8].cost_usd) == (200, None, None), "what is only counted uses nothing"
+    assert (rows[9].status, rows[9].error, rows[9].provider, rows[9].input_total) == (404, "not_found", None, None)
+    assert (total.requests, total.unpriced) == (10, 0)
     assert any(loss.startswith("dropped top_k") for loss in rows[2].losses)
     assert rows[1].first_s is not None
     verdict = verify(rows, total)

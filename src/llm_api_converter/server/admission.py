@@ -53,9 +53,9 @@ async def admit(x: Exchange) -> None:
     if services is None or x.route is None:
         return
     bounds = services.allowances.bounds(x.who)
-    if bounds and not all(services.prices.free(target.provider, target.model) for target in x.route.targets):
+    if bounds:
         standing = await services.budgets.check(bounds)
-        if standing is not None:
+        if standing is not None and not all(services.prices.free(target.provider, target.model) for target in x.route.targets):
             if standing.state == "spent":
                 services.metrics.budget_refused(standing.bound.scope, standing.period)
                 raise _spent(standing)

@@ -36,6 +36,9 @@ log = structlog.get_logger("gateway")
 BASE_WAIT_S = 0.5
 DRAIN_S = 1.0
 _JSON = (b"content-type", b"application/json")
+_EVENTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+"""What a stream of events begins with, and JSON never."""
+_FIRST_OF_EVENTS = frozenset(start[:1] for start in _EVENTS)
 
 
 async def generate(x: Exchange, receive: Receive) -> None:
@@ -306,13 +309,18 @@ async def _ask(x: Exchange, call: Call) -> tuple[Call, UpstreamAnswer, bytes]:
     try:
         if answer.status >= 300:
             raise await _refused(x, call, answer)
-        is_json = answer.headers.get("content-type", "").startswith("application/json")
         if not x.stream:
             body = await answer.read()
-            is_stream = not is_json and body.startswith((b"data:", b"event:", b":"))
-            first = call.path.stream_as_plain(body) if is_stream else call.path.plain(body)
-        elif is_json and call.up.stream_type.startswith("text/event-stream") and not (x.match.array and call.up is x.codec):
-            first = call.path.plain_as_stream(await answer.read())
+            first = call.path.stream_as_plain(body) if body.startswith(_EVENTS) else call.path.plain(body)
+        elif (
+            answer.headers.get("content-type", "").startswith("application/json") and call.up.stream_type.startswith("text/event-stream")
+            and not (x.match.array and call.up is x.codec)
+        ):  # fmt: skip
+            begun = await answer.read_some()  # some label their events as JSON
+            if begun[:1] in _FIRST_OF_EVENTS:
+                first = await _first(call, answer, begun)
+            else:
+                first = call.path.plain_as_stream(begun + await answer.read())
         else:
             first = await _first(call, answer)
         seen = call.path.seen
@@ -336,10 +344,13 @@ async def _refused(x: Exchange, call: Call, answer: UpstreamAnswer) -> ApiError:
     return error
 
 
-async def _first(call: Call, answer: UpstreamAnswer) -> bytes:
-    """The client's bytes up to and including the first event that is not a ping. Raises the failure that comes instead."""
-    path, out = call.path, b""
+async def _first(call: Call, answer: UpstreamAnswer, begun: bytes = b"") -> bytes:
+    """The client's bytes up to and including the first event that is not a ping. Raises the failure that comes instead. `begun`: what was
+    read already.
+    """
+    path = call.path
     seen = path.seen
+    out = path.feed(begun) if begun else b""
     while not seen.begun:
         data = await answer.read_some()
         out += path.feed(data) if data else path.finish()

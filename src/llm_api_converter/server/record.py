@@ -11,7 +11,7 @@ from .answers import Seen
 from .exchange import Exchange, rising_id
 from .transcript import print_prompts
 
-ACCOUNTED = frozenset({"generate", "embed", "compact"})
+ACCOUNTED = frozenset({"generate", "count", "embed", "compact"})
 """Operations that have a usage record."""
 CLIENT_GONE_STATUS = 499
 """For log and metrics only: the client left before its answer was complete."""

@@ -169,8 +169,11 @@ class Runtime:
         services = self.services
         if services is None:
             raise ApiError("unauthenticated", WRONG)
-        digests = [digest_of(key) for key in keys]
-        return next((found for digest in digests if (found := services.keys.known(digest)) is not None), digests[0])
+        for key in keys:
+            found = services.keys.known(digest_of(key))
+            if found is not None:
+                return found
+        return digest_of(keys[0])
 
 
 def _secrets(config: Config) -> list[str]:
