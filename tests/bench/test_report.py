@@ -68,7 +68,7 @@ def test_streams_are_shown_by_chunk() -> None:
 
 
 def test_every_target_has_a_name() -> None:
-    assert {*TRANSLATED, *THROUGH.values(), *FURTHER, "nginx", "direct"} == set(TARGETS)
+    assert {*TRANSLATED, *THROUGH.values(), *FURTHER, "nginx", "direct", "bare", "team"} == set(TARGETS)
 
 
 @pytest.mark.parametrize(("team_us", "met"), [(129, True), (131, False)])

@@ -69,7 +69,7 @@ def row_of(call: Finished, prices: Prices) -> UsageRow:
     cost = costs[0] if len(costs) == 1 else _together(costs)
     counts = [_count(spent, name) for name in _COUNTS]
     return UsageRow(
-        id=call.id, at_s=call.at_s, request_id=call.request_id, operation=call.operation, protocol=call.protocol,
+        id=call.id, at_s=call.at_s, request_id=_text(call.request_id), operation=call.operation, protocol=call.protocol,
         model=_text(call.model), status=call.status, key_id=call.key_id, key_name=_maybe(call.key_name), owner=_maybe(call.owner),
         team=_maybe(call.team), route=_maybe(call.route), provider=None if called is None else _text(called.provider),
         upstream_model=None if called is None else _text(called.model), upstream_protocol=call.upstream_protocol, stream=call.stream,
