@@ -29,7 +29,7 @@ from .count import count
 from .embed import embed
 from .exchange import Exchange
 from .explain import explain
-from .http import ClientGone, Receive, Responder, Scope, Send, read_body
+from .http import LEAVING, ClientGone, Receive, Responder, Scope, Send, Waiting, read_body
 from .models import capabilities, list_models, show_model
 from .pipeline import generate
 from .record import CLIENT_GONE_STATUS, record
@@ -71,7 +71,10 @@ class Gateway:
         if found.operation in ("models", "model"):
             found = next((structs.replace(found, protocol=name) for key, name in ASKER if key in headers), found)
         answers = codec(found.protocol, found.envelope)
-        x = Exchange(runtime, found, answers, headers, scope["query_string"], runtime.responder(send), started_s, _peer(scope))
+        x = Exchange(
+            runtime, found, answers, headers, scope["query_string"], runtime.responder(send), started_s,
+            scope.get(LEAVING) or Waiting(receive), _peer(scope),
+        )  # fmt: skip
         recorded = found.operation in _RECORDED
         if runtime.tracing is not None and recorded:
             x.trace = runtime.tracing.begin(
@@ -108,7 +111,8 @@ class Gateway:
             return
         client = codec(found.protocol)
         x = Exchange(
-            self.runtime, found, client, _headers(scope["headers"]), scope["query_string"], Responder(send), monotonic(), _peer(scope)
+            self.runtime, found, client, _headers(scope["headers"]), scope["query_string"], Responder(send), monotonic(),
+            Waiting(receive), _peer(scope),
         )
         try:
             await identify(x)

@@ -30,7 +30,7 @@ async def compact(x: Exchange, receive: Receive) -> None:
     """Answer one request for a compaction."""
     await identify(x)
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
-    async with Departure(receive):
+    async with Departure(x.leaving):
         head = read_call(x)
         route = resolve(x)
         await admit(x)

@@ -1,13 +1,17 @@
-"""One packet instead of two: the head of an answer waits for the first bytes of its body.
+"""What the gateway adds to uvicorn's HTTP protocol.
 
-uvicorn writes head and body apart, which costs a system call and a packet an answer (about 4 % of the CPU of a small one). Here the
-transport keeps the head until the next write, and no longer than the current turn of the event loop.
+One packet instead of two: uvicorn writes head and body of an answer apart, which costs a system call and a packet (about 4 % of the CPU
+of a small one). Here the transport keeps the head until the next write, and no longer than the current turn of the event loop.
+
+A client that leaves is told of by a call (`http.Leaving`): in ASGI one can only wait for it, which takes a task for each request.
 """
 
 import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from .http import LEAVING, Leaving
 
 _HEAD = b"HTTP/1.1 "
 
@@ -53,3 +57,16 @@ class CorkedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base class has it
         """A client has connected."""
         super().connection_made(CorkedTransport(transport, self.loop))  # type: ignore[arg-type]  # it has a transport's methods
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # what is between us is in no type
+        scope[LEAVING] = Leaving(self.flow.resume_reading)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, and with it the client of the request that runs."""
+        super().connection_lost(exc)
+        if self.cycle is not None and self.cycle.disconnected:
+            scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]
+            scope[LEAVING].happened()

@@ -31,7 +31,7 @@ async def count(x: Exchange, receive: Receive) -> None:
     """Answer a count request. The header `x-token-count` says `exact` or `estimate`."""
     await identify(x)
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
-    async with Departure(receive):
+    async with Departure(x.leaving):
         head = read_head(x.body)
         if x.codec.model_in_body:
             if type(head.model) is not str or not head.model:

@@ -23,7 +23,7 @@ async def embed(x: Exchange, receive: Receive) -> None:
     """Answer one request for vectors."""
     await identify(x)
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
-    async with Departure(receive):
+    async with Departure(x.leaving):
         body, headers = await _answer(x)
     headers += [(b"content-type", b"application/json"), (b"x-request-id", x.request_id.encode())]
     await x.responder.whole(200, headers, body)

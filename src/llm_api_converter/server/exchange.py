@@ -20,7 +20,7 @@ from ..upstream.client import UpstreamAnswer
 from ..usage.account import Spent
 from ..usage.prices import Called
 from .answers import Seen
-from .http import Responder
+from .http import Leaving, Responder, Waiting
 from .routes import Match
 from .runtime import Runtime
 
@@ -41,16 +41,17 @@ class Exchange:
     """Mutable notes of one request. Times are monotonic, in seconds; 0.0 means "not yet"."""
 
     __slots__ = (
-        "allowed", "base_ledger", "body", "budget_warning", "codec", "decoded", "earlier", "error", "form", "headers", "ledger", "match",
-        "mode", "model", "parsed", "peer", "query", "recalled", "refusal", "request_id", "responder", "route", "runtime", "seen",
+        "allowed", "base_ledger", "body", "budget_warning", "codec", "decoded", "earlier", "error", "form", "headers", "leaving", "ledger",
+        "match", "mode", "model", "parsed", "peer", "query", "recalled", "refusal", "request_id", "responder", "route", "runtime", "seen",
         "sent_s", "started_s", "stream", "target", "trace", "tries", "who",
     )  # fmt: skip
 
     def __init__(
         self, runtime: Runtime, found: Match, codec: Codec, headers: dict[bytes, bytes], query: bytes, responder: Responder,
-        started_s: float, peer: str | None = None,
+        started_s: float, leaving: Leaving | Waiting, peer: str | None = None,
     ) -> None:
         self.runtime = runtime
+        self.leaving = leaving
         self.match = found
         self.codec = codec
         self.form = (codec.array_stream if found.array else None) or StreamForm(

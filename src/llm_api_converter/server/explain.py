@@ -71,7 +71,7 @@ def _explained(x: Exchange, found: Match, body: dict[str, Any], to: str | None) 
         found = msgspec.structs.replace(found, argument=named)
     elif model is not None:
         body = {**body, "model": model}
-    inner = Exchange(x.runtime, found, client, x.headers, b"", x.responder, x.started_s)
+    inner = Exchange(x.runtime, found, client, x.headers, b"", x.responder, x.started_s, x.leaving)
     inner.who = x.who
     inner.body = _encode(body)  # it has no route: nothing is refused for its losses
     head = read_call(inner)

@@ -119,33 +119,84 @@ class KeepAlive:
             self._task.cancel()
 
 
-class Departure:
-    """`async with Departure(receive):` watches for the client leaving; then what runs inside is cancelled, wherever it waits, and
-    `ClientGone` is raised.
-    """
+LEAVING = "llm_api_converter.leaving"
+"""Where a scope has its `Leaving`, if its server tells."""
 
-    __slots__ = ("_gone", "_receive", "_serving", "_watcher")
+
+class Leaving:
+    """Of one request: whether its client has left, and whom to tell. `look` lets the server read the connection, or it would not see."""
+
+    __slots__ = ("_gone", "_look", "_tell")
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        self._look = look
+        self._tell: Callable[[], None] | None = None
+        self._gone = False
+
+    def happened(self) -> None:
+        """It has left. Called once."""
+        self._gone = True
+        if self._tell is not None:
+            self._tell()
+
+    def watch(self, tell: Callable[[], None]) -> bool:
+        """Call this when it leaves. True: it has left already."""
+        self._tell = tell
+        self._look()
+        return self._gone
+
+    def forget(self) -> None:
+        """Tell nobody."""
+        self._tell = None
+
+
+class Waiting:
+    """The same on a server that has nothing but ASGI: a task waits for its message."""
+
+    __slots__ = ("_receive", "_task")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
+
+    def watch(self, tell: Callable[[], None]) -> bool:
+        """Call this when it leaves. Whether it has left already is not known yet."""
+        self._task = asyncio.get_running_loop().create_task(self._wait(tell))
+        return False
+
+    def forget(self) -> None:
+        """Tell nobody."""
+        self._task.cancel()
+
+    async def _wait(self, tell: Callable[[], None]) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        tell()
+
+
+class Departure:
+    """`async with Departure(leaving):` watches for the client leaving; then what runs inside is cancelled, wherever it waits, and
+    `ClientGone` is raised.
+    """
+
+    __slots__ = ("_gone", "_leaving", "_serving")
+
+    def __init__(self, leaving: Leaving | Waiting) -> None:
+        self._leaving = leaving
         self._gone = False
 
     async def __aenter__(self) -> None:
         serving = asyncio.current_task()
         assert serving is not None
         self._serving = serving
-        self._watcher = serving.get_loop().create_task(self._watch())
+        if self._leaving.watch(self._left):
+            raise ClientGone
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._watcher.cancel()
+        self._leaving.forget()
         if kind is asyncio.CancelledError and self._gone:
             self._serving.uncancel()
             raise ClientGone from None
 
-    async def _watch(self) -> None:
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self._gone = True
-                self._serving.cancel()
-                return
+    def _left(self) -> None:
+        self._gone = True
+        self._serving.cancel()

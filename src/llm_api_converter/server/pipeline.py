@@ -45,7 +45,7 @@ async def generate(x: Exchange, receive: Receive) -> None:
     """Answer one model call. Raises `ApiError` for what must still be told, `ClientGone` when nobody listens."""
     await identify(x)
     x.body = await read_body(receive, x.headers, x.runtime.max_body_bytes)
-    async with Departure(receive):
+    async with Departure(x.leaving):
         if x.codec.kept_upstream:
             x.body = summary.write_out(x.runtime.sealer, await x.runtime.kept.write_out(x.who.scope, x.body))
         head = read_call(x)
