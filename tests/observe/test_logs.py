@@ -1,6 +1,7 @@
 import io
 import json
 import sys
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -111,3 +112,15 @@ def test_standard_output_is_the_place(capsysbinary: pytest.CaptureFixture[bytes]
     writer.flush()
     sys.stdout.flush()
     assert b'"event":"here"' in capsysbinary.readouterr().out
+
+
+def test_half_a_character_costs_no_line() -> None:
+    out = io.BytesIO()
+    writer = LineWriter(out)
+    access = AccessLog(writer)
+    for model in ("one", "a\ud800b", "three"):
+        access({"model": model})
+    writer.flush()
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["model"] for line in lines] == ["one", "a\ud800b", "three"]
+    assert all(datetime.fromisoformat(line["timestamp"]).tzinfo is not None for line in lines)

@@ -12,6 +12,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
+from time import time
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -32,15 +34,15 @@ class LineWriter:
         self._out = out
         self._redactor = redactor
         self._on_drop = on_drop
-        self._lines: deque[bytes] = deque()
+        self._lines: deque[bytes | dict[str, Any]] = deque()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self.dropped = 0
         atexit.register(self.flush)
 
-    def write(self, line: bytes) -> None:
-        """Queue one line (no line end)."""
+    def write(self, line: bytes | dict[str, Any]) -> None:
+        """Queue one line (no line end), or the fields of one in JSON, which are written out by the thread."""
         if len(self._lines) >= MAX_LINES:
             self._drop(1)
             return
@@ -70,7 +72,7 @@ class LineWriter:
         with self._lock:
             count = len(waiting)
             if count:
-                data = b"".join(waiting.popleft() + b"\n" for _ in range(count))
+                data = b"".join(_written(waiting.popleft()) + b"\n" for _ in range(count))
                 try:
                     self._out.write(data if self._redactor is None else self._redactor.in_bytes(data))
                     self._out.flush()
@@ -140,7 +142,29 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _render_json(_: Any, __: str, event: EventDict) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)
+    return _encode(event)
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _written(line: bytes | dict[str, Any]) -> bytes:
+    if isinstance(line, bytes):
+        return line
+    try:
+        return _encode(line)
+    except ValueError:  # half a character of a client: the library's own encoder writes it as an escape
+        return json.dumps(line, default=str).encode()
+
+
+def _timestamp(at_s: float) -> str:
+    second, part = divmod(int(at_s * 1000), 1000)
+    return f"{_second(second)}.{part:03d}+00:00"
+
+
+@lru_cache(4)
+def _second(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class AccessLog:
@@ -154,8 +178,7 @@ class AccessLog:
     def __call__(self, fields: dict[str, Any]) -> None:
         """Queue the line."""
         if self._writer is not None:
-            line = {"timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": "info", "event": "request", **fields}
-            self._writer.write(msgspec.json.encode(line))
+            self._writer.write({"timestamp": _timestamp(time()), "level": "info", "event": "request", **fields})
         elif self._logger is not None:
             self._logger.info("request", **fields)
 

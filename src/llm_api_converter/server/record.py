@@ -66,7 +66,7 @@ def _finished(x: Exchange, status: int, now_s: float) -> Finished:
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    return int(seconds * 1e6) / 1000
 
 
 def _count(x: Exchange, metrics: Metrics, status: int, now_s: float) -> None:
