@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from llm_api_converter.config import Config
 from llm_api_converter.hub.seal import SealKey
@@ -153,10 +154,10 @@ class Running:
 
 
 @asynccontextmanager
-async def gateway(settings: Config) -> AsyncIterator[Running]:
+async def gateway(settings: Config, server_protocol: type[HttpToolsProtocol] = CorkedProtocol) -> AsyncIterator[Running]:
     app = build(settings, master_key=KEY, seal_keys=(SealKey("k1", b"a test secret of thirty-two bytes"),))
     settled = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="on", http=CorkedProtocol, ws="websockets-sansio"
+        app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="on", http=server_protocol, ws="websockets-sansio"
     )
     server = uvicorn.Server(settled)
     task = asyncio.ensure_future(server.serve())

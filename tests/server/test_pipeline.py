@@ -9,7 +9,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from llm_api_converter.server.cork import CorkedProtocol
 from tests.fakes import CUT, HANG, KEY, FakeUpstream, Reply, Running, config, gateway, json_reply, sse_reply, upstream
 
 pytestmark = pytest.mark.anyio
@@ -42,14 +44,16 @@ CHAT_STREAM = [chunk({"role": "assistant", "content": ""}), chunk({"content": "h
 
 
 @asynccontextmanager
-async def case(script: Any, protocol: str = "openai_chat", **settings: Any) -> AsyncIterator[tuple[Running, FakeUpstream, aiohttp.ClientSession]]:
+async def case(
+    script: Any, protocol: str = "openai_chat", server_protocol: type[HttpToolsProtocol] = CorkedProtocol, **settings: Any
+) -> AsyncIterator[tuple[Running, FakeUpstream, aiohttp.ClientSession]]:
     async with upstream(script) as fake:
         provider: dict[str, Any] = {"type": "openai_compatible", "base_url": fake.url + "/v1", "api_key": "sk-upstream-secret-1"}
         if protocol == "anthropic":
             provider = {"type": "anthropic", "base_url": fake.url, "api_key": "sk-upstream-secret-1"}
         settings.setdefault("retry", {"attempts": 2, "max_wait_s": 0.05})
         models = [{"name": "m", "provider": "up", "model": "up-model"}]
-        async with gateway(config({"up": provider}, models, **settings)) as running, aiohttp.ClientSession() as http:
+        async with gateway(config({"up": provider}, models, **settings), server_protocol) as running, aiohttp.ClientSession() as http:
             yield running, fake, http
 
 
@@ -328,6 +332,20 @@ async def test_a_client_that_leaves_takes_its_upstream_call_with_it(path: str, r
         metrics = await (await http.get(running.url + "/metrics")).text()
         assert 'status="499"' in metrics
         assert "llm_converter_in_flight 0.0" in metrics
+
+
+@pytest.mark.parametrize("server_protocol", [CorkedProtocol, HttpToolsProtocol])
+@pytest.mark.parametrize("size", [10, 600_000])
+async def test_a_departure_is_seen_on_any_server_and_behind_any_body(server_protocol: type[HttpToolsProtocol], size: int) -> None:
+    """One that tells by a call, and one that has nothing but ASGI. A large body makes the server stop reading for a while."""
+    ask = {**CHAT_ASK, "messages": [{"role": "user", "content": "x" * size}]}
+    async with case([Reply([HANG])], server_protocol=server_protocol) as (running, fake, _):
+        await leave(running.url, CHAT, ask, None)
+        async with asyncio.timeout(2):
+            while not fake.seen:
+                await asyncio.sleep(0.01)
+            await fake.seen[0].closed.wait()
+        assert running.app.runtime.metrics.in_flight == 0
 
 
 async def test_a_thousand_abandoned_streams_leave_nothing_behind() -> None:
