@@ -44,16 +44,21 @@ def elsewhere(realm: str, keys: SealKey) -> str:
 
 
 MUTATIONS: dict[str, Callable[[str, Any], str]] = {
-    "cut": lambda seal, draw: seal[: draw(st.integers(len(PREFIX), len(seal) - 1))],
+    "cut": lambda seal, draw: seal[: draw(st.integers(len(PREFIX), _length(seal) - 1))],
     "prefix only": lambda seal, draw: PREFIX,
     "prefix broken": lambda seal, draw: seal[: draw(st.integers(1, len(PREFIX) - 1))] + "AAAA" + seal[len(PREFIX):],
-    "one character changed": lambda seal, draw: _changed(seal, draw(st.integers(len(PREFIX), len(seal) - 1)), draw(st.sampled_from("Aa0Z"))),
+    "one character changed": lambda seal, draw: _changed(seal, draw(st.integers(len(PREFIX), _length(seal) - 2)), draw(st.sampled_from("Aa0Z"))),
     "made longer": lambda seal, draw: seal + draw(st.sampled_from(["AAAA", "A", "Zm9v", seal])),
     "garbage behind the prefix": lambda seal, draw: PREFIX + draw(st.text("ABCabc019+/-_=", max_size=60)),
     "the other alphabet": lambda seal, draw: seal.translate(str.maketrans("+/", "-_")).rstrip("="),
     "of another gateway": lambda seal, draw: elsewhere(draw(st.sampled_from(["anthropic.claude", "openai.responses", "google.gemini"])), SECOND),
     "of nobody's realm": lambda seal, draw: elsewhere("nobody.nothing", FIRST),
 }
+
+
+def _length(seal: str) -> int:
+    """Without padding, which a seal does not need; and of the last character before it some bits mean nothing."""
+    return len(seal.rstrip("="))
 
 
 def _changed(seal: str, at: int, other: str) -> str:
