@@ -142,7 +142,8 @@ class Leaving:
     def watch(self, tell: Callable[[], None]) -> bool:
         """Call this when it leaves. True: it has left already."""
         self._tell = tell
-        self._look()
+        if not self._gone:
+            self._look()
         return self._gone
 
     def forget(self) -> None:
