@@ -21,9 +21,9 @@ async def test_who_left_before_anybody_watched_is_gone() -> None:
 
 async def test_who_leaves_while_served_ends_what_runs_and_nothing_after_it() -> None:
     leaving = Leaving(lambda: None)
+    asyncio.get_running_loop().call_soon(leaving.happened)
     with pytest.raises(ClientGone):
         async with Departure(leaving):
-            asyncio.get_running_loop().call_soon(leaving.happened)
             await asyncio.sleep(60)
     await asyncio.sleep(0)
     task = asyncio.current_task()
