@@ -145,7 +145,7 @@ def _facts(options: argparse.Namespace, load: float) -> dict[str, str]:
         "commit": _first_line(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]),
         "command": " ".join(["python", "bench/run.py", *sys.argv[1:]]),
         "runs": f"{options.repeats} of {options.seconds:g} s each, interleaved; gateway and nginx on CPU 0, upstream and load on CPU 1",
-        "gateway": "one process, API key checked, metrics and one log line a request",
+        "gateway": "one process, API key checked, metrics, a usage record and one log line a request",
     }
 
 

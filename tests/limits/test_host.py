@@ -13,7 +13,7 @@ import pytest
 
 from llm_api_converter.limits import table as table_module
 from llm_api_converter.limits.base import Decision, Denied, Grant, Rule
-from llm_api_converter.limits.host import HostLimiter, LockBusy
+from llm_api_converter.limits.host import SETTLE_S, HostLimiter, LockBusy
 from llm_api_converter.limits.table import MOST_WORDS, WINDOW, WORKERS, Table, mark_of
 
 pytestmark = pytest.mark.anyio
@@ -164,6 +164,26 @@ async def test_a_number_that_is_taken_again_holds_nothing(tmp_path: Path) -> Non
     again = await opened(tmp_path)
     assert isinstance(again.reserve((SLOTS_OF_A,), 0), Grant), "closed, it holds none"
     await again.close()
+
+
+async def test_truths_of_many_calls_are_told_together_and_before_the_end(tmp_path: Path) -> None:
+    decisions: list[Decision] = []
+    limiter, rule = HostLimiter(tmp_path, decisions.append), Rule("key:a", "tokens", 0, 1000)
+    await limiter.open()
+    grants = [limiter.reserve((rule,), 10) for _ in range(5)]
+    for grant in grants[:3]:
+        assert isinstance(grant, Grant)
+        limiter.settle(grant, 7)
+    await asyncio.sleep(5 * SETTLE_S)
+    assert [(made.kind, made.takes[0].cost) for made in decisions[5:]] == [("settle", -9.0)]
+    for grant in grants[3:]:
+        assert isinstance(grant, Grant)
+        limiter.settle(grant, 20)
+    await limiter.close()
+    assert [(made.kind, made.takes[0].cost) for made in decisions[6:]] == [("settle", 20.0)]
+    limiter.settle(grants[0], 999)  # type: ignore[arg-type]  # a call that ends after its worker has closed
+    await asyncio.sleep(5 * SETTLE_S)
+    assert len(decisions) == 7
 
 
 async def test_a_stopped_process_with_the_lock_holds_up_nobody_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

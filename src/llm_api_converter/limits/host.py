@@ -20,6 +20,7 @@ __all__ = ["HostLimiter", "LockBusy", "StillBusy"]
 SLOT_RETRY_S = 1.0
 """What a client is told to wait for a slot: when one gets free nobody knows."""
 SETTLE_S = 0.01
+"""How long the truth about tokens may wait for that of other calls."""
 AGAIN_S = 1.0
 MOST = MOST_WORDS // 2
 """Buckets that one change can be about."""
@@ -73,8 +74,8 @@ class HostLimiter:
     async def close(self) -> None:
         if not self._is_open:
             return
-        self._is_open = False
         self._settle_due()
+        self._is_open = False
         if self._later is not None:
             self._later.cancel()
         self._workers.close()  # whoever needs the slots of this worker finds it gone
@@ -161,6 +162,8 @@ class HostLimiter:
         if self._later is not None:
             self._later.cancel()
             self._later = None
+        if not self._is_open:  # what ends after its worker leaves its estimate
+            return
         due = [(bucket, cost) for bucket, cost in self._due.values() if cost]
         try:
             for start in range(0, len(due), MOST):
