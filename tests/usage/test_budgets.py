@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 
 from llm_api_converter.store.base import Store
 from llm_api_converter.store.records import Budget, UsageRow
+from llm_api_converter.store.sums import periods
 from llm_api_converter.usage import budgets as module
 from llm_api_converter.usage.account import row_of
-from llm_api_converter.usage.budgets import Bound, Budgets, names_of, resets_s, standings
+from llm_api_converter.usage.budgets import Bound, Budgets, resets_s, standings
 from tests.usage.calls import PRICES, Gate, finished, until
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +49,7 @@ def gate(store: Store) -> Gate:
     ],
 )  # fmt: skip
 def test_standings(spent: str, undelivered: str, states: list[str]) -> None:
-    names = names_of(NOON)
+    names = periods(NOON)
     found = standings(
         bound(day="10", month="100", total="1000"), dict.fromkeys(names, Decimal(spent)), dict.fromkeys(names, Decimal(undelivered)), NOON
     )

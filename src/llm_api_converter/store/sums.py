@@ -1,5 +1,7 @@
 """What a call adds to: the scopes whose budgets it counts against, and the periods they are counted in. Pure, shared by the engines."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -28,6 +30,20 @@ def periods(at_s: float) -> tuple[str, str, str]:
 def _periods(day: int) -> tuple[str, str, str]:
     at = datetime.fromtimestamp(day * DAY_S, UTC)
     return at.strftime("%Y-%m-%d"), at.strftime("%Y-%m"), "total"
+
+
+def costs(rows: Iterable[UsageRow]) -> dict[tuple[str, str], Decimal]:
+    """What calls add to which sums: (scope, period name) -> US dollars. Calls that are alike are added up first, as most of a batch are."""
+    alike: defaultdict[tuple[str | None, str | None, tuple[str, str, str]], Decimal] = defaultdict(Decimal)
+    for row in rows:
+        if row.cost_usd:
+            alike[row.key_id, row.team, periods(row.at_s)] += row.cost_usd
+    sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for (key_id, team, names), cost in alike.items():
+        for scope in scopes(key_id, team):
+            for name in names:
+                sums[scope, name] += cost
+    return sums
 
 
 def is_unpriced(row: UsageRow) -> bool:

@@ -7,10 +7,9 @@ workers spend in about three seconds. While the store is away the last known sum
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from time import time
 from typing import Literal
 
@@ -20,6 +19,7 @@ from msgspec import Struct
 from ..observe.tasks import background, stopped
 from ..store.base import StoreError, UsageLog
 from ..store.records import Budget, Period, UsageRow
+from ..store.sums import PERIODS, costs, periods
 
 log = structlog.get_logger("gateway")
 
@@ -27,7 +27,6 @@ FIRST_S = 1.0
 REFRESH_S = 2.0
 IDLE_S = 60.0
 TOLD = 10_000
-PERIODS: tuple[Period, ...] = ("day", "month", "total")
 ZERO = Decimal(0)
 
 
@@ -62,7 +61,7 @@ class Standing(Struct, frozen=True):
 
 
 class _Known:
-    """What the store last said of a scope, by period names (`names_of`). `asking` is under way for the first time; requests wait for it as
+    """What the store last said of a scope, by period names (`periods`). `asking` is under way for the first time; requests wait for it as
     long as `waits` says so.
     """
 
@@ -97,14 +96,14 @@ class Budgets:
         worst: Standing | None = None
         for bound in bounds:
             known = self._known.get(bound.scope)
-            calm = (bound, self._changes, names_of(now_s))
+            calm = (bound, self._changes, periods(now_s))
             if known is not None and known.calm == calm:
                 known.asked_s = now_s
                 continue
             if known is None or known.waits or not self._covers(known, bound):
                 known = await self._asked(bound)
             known.asked_s = now_s
-            known.calm = (bound, self._changes, names_of(now_s))
+            known.calm = (bound, self._changes, periods(now_s))
             for standing in standings(bound, known.spent, self._undelivered.get(bound.scope, {}), now_s):
                 if standing.state == "ok":
                     continue
@@ -119,13 +118,13 @@ class Budgets:
     def accounted(self, rows: Sequence[UsageRow]) -> None:
         """Calls of this worker have cost something, and wait for delivery."""
         self._changes += 1
-        for scope, name, cost in _costs(rows):
+        for (scope, name), cost in costs(rows).items():
             self._undelivered.setdefault(scope, defaultdict(Decimal))[name] += cost
 
     def delivered(self, rows: Sequence[UsageRow]) -> None:
         """Records told to `accounted` have reached the store."""
         self._changes += 1
-        for scope, name, cost in _costs(rows):
+        for (scope, name), cost in costs(rows).items():
             known = self._known.get(scope)
             if known is not None:
                 known.spent[name] = known.spent.get(name, ZERO) + cost
@@ -180,7 +179,7 @@ class Budgets:
             try:
                 spent = {
                     name: await self._store.spent(scope, period, now_s)
-                    for period, name in zip(PERIODS, names_of(now_s), strict=True) if period in known.periods
+                    for period, name in zip(PERIODS, periods(now_s), strict=True) if period in known.periods
                 }  # fmt: skip
             except StoreError as error:
                 log.warning("budgets go by what was known", scope=scope, error=str(error))
@@ -191,7 +190,7 @@ class Budgets:
     def _warn(self, standing: Standing, now_s: float) -> None:
         """Each threshold, and the end, once a period."""
         passed = 1.0 if standing.state == "spent" else standing.passed or 0.0
-        mark = (standing.bound.scope, names_of(now_s)[PERIODS.index(standing.period)], passed)
+        mark = (standing.bound.scope, periods(now_s)[PERIODS.index(standing.period)], passed)
         if mark in self._told:
             return
         if len(self._told) >= TOLD:
@@ -206,7 +205,7 @@ class Budgets:
 def standings(bound: Bound, spent: dict[str, Decimal], undelivered: dict[str, Decimal], now_s: float) -> list[Standing]:
     """Where each bounded period of a budget stands, by what the store has and what it has not got yet."""
     found = []
-    for period, name in zip(PERIODS, names_of(now_s), strict=True):
+    for period, name in zip(PERIODS, periods(now_s), strict=True):
         limit: Decimal | None = getattr(bound.budget, period)
         if limit is None:
             continue
@@ -217,17 +216,6 @@ def standings(bound: Bound, spent: dict[str, Decimal], undelivered: dict[str, De
     return found
 
 
-def names_of(at_s: float) -> tuple[str, str, str]:
-    """The day, the month (UTC), and all time: names of the periods a moment belongs to."""
-    return _names(int(at_s // 3600))
-
-
-@lru_cache(64)
-def _names(hour: int) -> tuple[str, str, str]:
-    at = datetime.fromtimestamp(hour * 3600, UTC)
-    return at.strftime("%Y-%m-%d"), at.strftime("%Y-%m"), "total"
-
-
 def resets_s(period: Period, now_s: float) -> float | None:
     """When a period begins anew; a total never does."""
     at = datetime.fromtimestamp(now_s, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -236,16 +224,3 @@ def resets_s(period: Period, now_s: float) -> float | None:
     if period == "month":
         return (at.replace(day=1) + timedelta(days=32)).replace(day=1).timestamp()
     return None
-
-
-def _costs(rows: Sequence[UsageRow]) -> Iterator[tuple[str, str, Decimal]]:
-    """What calls add to which sums: (scope, period name, US dollars)."""
-    alike: defaultdict[tuple[str | None, str | None, tuple[str, str, str]], Decimal] = defaultdict(Decimal)
-    for row in rows:
-        if row.cost_usd:
-            alike[row.key_id, row.team, names_of(row.at_s)] += row.cost_usd
-    for (key_id, team, names), cost in alike.items():
-        for kind, whose in (("key", key_id), ("team", team)):
-            if whose is not None:
-                for name in names:
-                    yield f"{kind}:{whose}", name, cost

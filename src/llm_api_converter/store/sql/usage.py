@@ -1,6 +1,5 @@
 """Calls and what they cost, in SQL."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
@@ -13,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..base import Page
 from ..records import GroupBy, Period, UsageFilter, UsageRow, UsageTotal
-from ..sums import NOTHING, PERIODS, is_unpriced, periods, scopes
+from ..sums import NOTHING, PERIODS, costs, is_unpriced, periods
 from .engine import Database, again
 from .old import delete_old
 from .paging import after, cursor_of
@@ -95,16 +94,7 @@ class SqlUsage:
         return ids
 
     async def _add_up(self, tx: AsyncConnection, rows: Sequence[UsageRow]) -> None:
-        alike: defaultdict[tuple[str | None, str | None, tuple[str, str, str]], Decimal] = defaultdict(Decimal)
-        for row in rows:
-            if row.cost_usd:
-                alike[row.key_id, row.team, periods(row.at_s)] += row.cost_usd
-        sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
-        for (key_id, team, names), cost in alike.items():
-            for scope in scopes(key_id, team):
-                for period in names:
-                    sums[scope, period] += cost
-        for (scope, period), amount in sorted(sums.items()):
+        for (scope, period), amount in sorted(costs(rows).items()):
             usd, pico = split_money(amount)
             statement = self._db.insert(spent).values(scope=scope, period=period, cost_usd=usd, cost_pico=pico)
             await tx.execute(statement.on_conflict_do_update(
