@@ -145,6 +145,16 @@ def config(providers: Mapping[str, Any] | None = None, models: list[Any] | None 
     return Config.model_validate(tree)
 
 
+class Lines(list[dict[str, Any]]):
+    """The lines of requests, where a gateway's log should be."""
+
+    def __call__(self, fields: dict[str, Any], at_s: float | None = None) -> None:
+        self.append(fields)
+
+    def flush(self) -> None:
+        """They are here."""
+
+
 @dataclass
 class Running:
     """A gateway that listens."""

@@ -6,14 +6,13 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from llm_api_converter.hub.errors import ERROR_KINDS
 from llm_api_converter.observe.logs import Redactor, configure
 from llm_api_converter.observe.traces import open_tracing
-from tests.fakes import json_reply, sse_reply
+from tests.fakes import Lines, json_reply, sse_reply
 from tests.server.test_pipeline import ANTHROPIC_ASK, CHAT, CHAT_ANSWER, CHAT_ASK, CHAT_STREAM, MESSAGES, case, post
 
 pytestmark = pytest.mark.anyio
@@ -31,11 +30,11 @@ def rows(title: str) -> list[tuple[str, str]]:
 
 async def test_the_fields_of_a_request_line_are_those_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
-    lines: list[dict[str, Any]] = []
+    lines = Lines()
     cached = {**CHAT_ANSWER, "usage": {**CHAT_ANSWER["usage"], "prompt_tokens_details": {"cached_tokens": 4}}}
     replies = [json_reply(cached), json_reply({"error": {"message": "no"}}, 400)]
     async with case(replies) as (running, _, http):
-        running.app.runtime.access_log = lines.append  # type: ignore[assignment]  # the log's end, in a list
+        running.app.runtime.access_log = lines  # type: ignore[assignment]
         tracing = running.app.runtime.tracing = open_tracing()
         await post(http, running.url + MESSAGES, {**ANTHROPIC_ASK, "top_k": 5})
         await post(http, running.url + CHAT, CHAT_ASK)

@@ -18,7 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from llm_api_converter.observe import genai
 from llm_api_converter.observe.traces import INSTALL, TracingUnavailable, open_tracing
-from tests.fakes import CUT, HANG, FakeUpstream, Reply, Running, Seen, json_reply, sse_reply, upstream
+from tests.fakes import CUT, HANG, FakeUpstream, Lines, Reply, Running, Seen, json_reply, sse_reply, upstream
 from tests.server.test_pipeline import (
     ANTHROPIC_ANSWER,
     ANTHROPIC_ASK,
@@ -90,9 +90,9 @@ def tree(spans: list[Span]) -> tuple[Span, list[Span]]:
 
 
 async def test_a_request_and_its_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines: list[dict[str, Any]] = []
+    lines = Lines()
     async with traced(monkeypatch, [json_reply(CHAT_ANSWER)], propagate=True) as (running, fake, http, collector):
-        running.app.runtime.access_log = lines.append  # type: ignore[assignment]  # the log's end, in a list
+        running.app.runtime.access_log = lines  # type: ignore[assignment]
         ask = {**ANTHROPIC_ASK, "temperature": 0.5, "top_k": 3, "messages": [{"role": "user", "content": SECRET_WORDS}]}
         await post(http, running.url + MESSAGES, ask, traceparent=PARENT, tracestate="a=b", baggage="user=mine")
         server, (call,) = tree(await collector.spans())

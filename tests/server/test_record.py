@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import KEY, sse_reply
+from tests.fakes import KEY, Lines, sse_reply
 from tests.server.test_pipeline import ANTHROPIC_ASK, CHAT, CHAT_ASK, CHAT_STREAM, MESSAGES, case, post
 
 pytestmark = pytest.mark.anyio
@@ -59,9 +59,9 @@ async def test_metrics_may_have_a_key(key: str | None, sent: dict[str, str], sta
 
 
 async def test_what_one_request_leaves() -> None:
-    lines: list[dict[str, Any]] = []
+    lines = Lines()
     async with case([sse_reply(*CHAT_STREAM)]) as (running, _, http):
-        running.app.runtime.access_log = lines.append  # type: ignore[assignment]  # the log's end, in a list
+        running.app.runtime.access_log = lines  # type: ignore[assignment]
         await post(http, running.url + MESSAGES, {**ANTHROPIC_ASK, "stream": True, "top_k": 5}, **{"x-request-id": "mine-1"})
         text = await (await http.get(running.url + "/metrics")).text()
     line = lines[0]

@@ -5,26 +5,35 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from llm_api_converter.hub.response import Usage
 from llm_api_converter.store.base import Page, StoreError, UsageLog
 from llm_api_converter.store.records import GroupBy, Period, UsageFilter, UsageRow, UsageTotal
-from llm_api_converter.usage.account import Finished
+from llm_api_converter.usage.account import Spent, bill
 from llm_api_converter.usage.prices import Called, Price, Prices
 
 PRICES = Prices([Price(provider="one", model="*", input=Decimal(1), output=Decimal(2))])
 AT_S = 1_790_000_000.0
+USED = Usage()
 ONE = Called("one", "openai_compatible", "http://one", "m")
 
 
-def finished(number: int, **more: Any) -> Finished:
-    """The call of this number: 10 tokens and `number % 7` out."""
+def a_row(
+    number: int, *, called: Called | None = ONE, usage: Usage | None = USED, tier: str | None = None, earlier: tuple[Spent, ...] = (), **more: Any
+) -> UsageRow:
+    """The record of the call of this number: 10 tokens and `number % 7` out."""
     out = number % 7
     fields: dict[str, Any] = {
         "id": f"use_{number}", "at_s": AT_S + number / 1000, "request_id": f"req_{number}", "operation": "generate", "protocol": "anthropic",
-        "model": "asked", "status": 200, "called": ONE, "upstream_protocol": "openai_chat", "tries": 1, "key_id": "key_1", "team": "red",
-        "usage": Usage(10, out, raw={"prompt_tokens": 10, "completion_tokens": out}, protocol="openai_chat"),
+        "model": "asked", "status": 200, "upstream_protocol": "openai_chat", "tries": 1, "key_id": "key_1", "team": "red",
     }  # fmt: skip
-    return Finished(**(fields | more))
+    if usage is USED:
+        usage = Usage(10, out, raw={"prompt_tokens": 10, "completion_tokens": out}, protocol="openai_chat")
+    if called is not None:
+        fields |= {"provider": called.provider, "upstream_model": called.model}
+    spent = (*earlier, Spent(called, usage, tier)) if called is not None and usage is not None else earlier
+    return UsageRow(**(fields | structs.asdict(bill(spent, PRICES, AT_S)) | more))
 
 
 class Notes:
@@ -36,12 +45,10 @@ class Notes:
         self.waits = (0, 0)
         self.given_up = 0
 
-    def accounted(self, done: Sequence[tuple[UsageRow, Finished]]) -> None:
-        for row, call in done:
-            assert row.id == call.id
-            self.rows.append(row)
+    def accounted(self, rows: Sequence[UsageRow]) -> None:
+        self.rows += rows
 
-    def delivered(self, rows: list[UsageRow]) -> None:
+    def delivered(self, rows: Sequence[UsageRow]) -> None:
         self.sent += [row.id for row in rows]
 
     def waiting(self, records: int, size_bytes: int) -> None:
@@ -57,6 +64,8 @@ class Gate:
     def __init__(self, log: UsageLog) -> None:
         self._log = log
         self.shut = False
+        self.slow_s = 0.0
+        self.hangs = False
         self.refused: set[str] = set()
         self.tries = 0
         self.batches: list[int] = []
@@ -68,7 +77,11 @@ class Gate:
         if any(row.id in self.refused for row in rows):
             raise StoreError("value out of range")
         self.batches.append(len(rows))
-        return await self._log.add(rows)
+        await asyncio.sleep(self.slow_s)
+        added = await self._log.add(rows)
+        if self.hangs:  # they are there, and nobody is told
+            await asyncio.sleep(3600)
+        return added
 
     async def spent(self, scope: str, period: Period, at_s: float) -> Decimal:
         if self.shut:

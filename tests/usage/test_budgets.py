@@ -12,9 +12,8 @@ from llm_api_converter.store.base import Store
 from llm_api_converter.store.records import Budget, UsageRow
 from llm_api_converter.store.sums import periods
 from llm_api_converter.usage import budgets as module
-from llm_api_converter.usage.account import row_of
 from llm_api_converter.usage.budgets import Bound, Budgets, resets_s, standings
-from tests.usage.calls import PRICES, Gate, finished, until
+from tests.usage.calls import Gate, a_row, until
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
@@ -27,7 +26,7 @@ def bound(scope: str = "key:key_1", **budget: str) -> Bound:
 
 
 def row(number: int, usd: str, at_s: float = NOON, **more: Any) -> UsageRow:
-    made = row_of(finished(number, at_s=at_s, **more), PRICES)
+    made = a_row(number, at_s=at_s, **more)
     return UsageRow(**{**{name: getattr(made, name) for name in made.__struct_fields__}, "cost_usd": Decimal(usd)})
 
 
@@ -196,7 +195,7 @@ async def test_each_threshold_is_told_once_a_period(gate: Gate) -> None:
 
 async def test_a_call_without_a_price_counts_nothing(gate: Gate) -> None:
     budgets = Budgets(gate, clock=clock)
-    unpriced = row_of(finished(1, called=None, usage=None), PRICES)
+    unpriced = a_row(1, called=None, usage=None)
     budgets.accounted([unpriced])
     budgets.delivered([unpriced])
     assert await budgets.check([bound(day="0.01")]) is None

@@ -16,9 +16,8 @@ from llm_api_converter.cli import app
 from llm_api_converter.hub.response import Usage
 from llm_api_converter.store.open import open_store
 from llm_api_converter.store.records import UsageRow, UsageTotal
-from llm_api_converter.usage.account import row_of
 from llm_api_converter.usage.report import GROUPS, csv_line, groups, moment_before, table, total_fields
-from tests.usage.calls import AT_S, PRICES, finished
+from tests.usage.calls import AT_S, a_row
 
 DAY = "2026-09-21"
 
@@ -115,10 +114,10 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def run(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`usage` over a store with thirty calls of two keys, one of them without a price, one cut by its client."""
-    rows = [row_of(finished(number, key_name="ci" if number % 2 else "ann"), PRICES) for number in range(28)]
-    rows.append(row_of(finished(28, key_name="ci", called=None, model="=cmd()"), PRICES))
+    rows = [a_row(number, key_name="ci" if number % 2 else "ann") for number in range(28)]
+    rows.append(a_row(28, key_name="ci", called=None, model="=cmd()"))
     rows[-1] = UsageRow(**{**{name: getattr(rows[-1], name) for name in rows[-1].__struct_fields__}, "input_total": 5, "output_total": 5})
-    rows.append(row_of(finished(29, key_name="ann", usage=None, status=499, error="client_gone", losses=("dropped top_k", "a")), PRICES))
+    rows.append(a_row(29, key_name="ann", usage=None, status=499, error="client_gone", losses=("dropped top_k", "a")))
     keep(url, rows)
     (tmp_path / "gateway.yaml").write_text(f"store: {{url: '{url}'}}\n")
     monkeypatch.chdir(tmp_path)
@@ -187,7 +186,7 @@ def test_verify(run: Run) -> None:
 
 
 def test_verify_tells_of_a_difference(run: Run, url: str) -> None:
-    keep(url, [row_of(finished(99, usage=Usage(11, 1, raw={"prompt_tokens": 10, "completion_tokens": 1}, protocol="openai_chat")), PRICES)])
+    keep(url, [a_row(99, usage=Usage(11, 1, raw={"prompt_tokens": 10, "completion_tokens": 1}, protocol="openai_chat"))])
     output = run("--since", "all", "--verify", code=1).output
     assert "use_99  input_total: 11 here, 10 by the upstream's own words" in output
     assert output.splitlines()[-1] == "1 differences."

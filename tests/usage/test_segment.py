@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_api_converter.usage import segment as module
-from llm_api_converter.usage.account import row_of
 from llm_api_converter.usage.segment import Segment, line_of, row_in
-from tests.usage.calls import PRICES, finished
+from tests.usage.calls import a_row
 
-ROWS = [row_of(finished(number), PRICES) for number in range(20)]
+ROWS = [a_row(number) for number in range(20)]
 LINES = [line_of(row) for row in ROWS]
 
 
@@ -33,33 +31,6 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert segment.peek(5)[0] == ROWS[:1]
     segment.close()
     assert segment.path.exists()
-
-
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 7)), max_size=12))
-def test_what_is_remembered_is_what_would_be_read(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, int]]) -> None:
-    """A worker that remembers its records, five at most, and one that reads them back see the same, whatever is added and delivered."""
-    folder = tmp_path_factory.mktemp("both")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "REMEMBERED", 5)
-        remembers, reads = Segment.make(folder / "a.usage"), Segment.make(folder / "b.usage")
-        at = 0
-        for adds, count in steps:
-            if adds:
-                lines, rows = LINES[at % 10 : at % 10 + count], ROWS[at % 10 : at % 10 + count]
-                remembers.append(lines, rows)
-                reads.append(lines)
-                at += count
-            else:
-                seen = remembers.peek(count)
-                assert len(seen[0]) <= count
-                rows, size, _ = reads.peek(len(seen[0]) or count)
-                assert seen == (rows, size, 0)
-                for segment in (remembers, reads):
-                    segment.advance(len(rows), size)
-            assert (remembers.waiting, remembers.records) == (reads.waiting, reads.records)
-        assert not at or len(remembers._remembered) <= 5
-        remembers.close()
-        reads.close()
 
 
 def test_an_empty_file_goes_with_its_worker(tmp_path: Path) -> None:

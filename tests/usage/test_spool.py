@@ -14,11 +14,10 @@ import pytest
 from llm_api_converter.store.base import Store
 from llm_api_converter.store.records import UsageFilter, UsageRow
 from llm_api_converter.usage import spool as module
-from llm_api_converter.usage.account import row_of
 from llm_api_converter.usage.report import every_row
 from llm_api_converter.usage.segment import Segment, line_of
 from llm_api_converter.usage.spool import Spool
-from tests.usage.calls import PRICES, Gate, Notes, finished, until
+from tests.usage.calls import Gate, Notes, a_row, until
 
 pytestmark = pytest.mark.anyio
 MANY = 1 << 30
@@ -32,7 +31,7 @@ def gate(store: Store) -> Gate:
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is waited for is shorter."""
-    for name, value in {"FLUSH_S": 0.02, "GATHER_S": 0.02, "AGAIN_S": (0.02, 0.05), "ADOPT_S": 0.05}.items():
+    for name, value in {"FLUSH_S": 0.02, "STRAIGHT_S": 0.2, "GATHER_S": 0.02, "AGAIN_S": (0.02, 0.05), "ADOPT_S": 0.05}.items():
         monkeypatch.setattr(module, name, value)
 
 
@@ -44,7 +43,7 @@ async def make(tmp_path: Path, gate: Gate) -> AsyncIterator[Make]:
     made: list[Spool] = []
 
     def one(notes: Notes, max_bytes: int = MANY) -> Spool:
-        made.append(Spool(tmp_path / "spool", gate, PRICES, notes, max_bytes=max_bytes))
+        made.append(Spool(tmp_path / "spool", gate, notes, max_bytes=max_bytes))
         return made[-1]
 
     yield one
@@ -65,10 +64,10 @@ async def test_what_is_added_reaches_the_store_once(make: Make, gate: Gate, tmp_
     spool = make(notes)
     await spool.start()
     for number in range(1200):
-        spool.add(finished(number))
+        spool.add(a_row(number))
     await until(lambda: len(notes.sent) == 1200)
     rows = {row.id: row for row in await stored(gate)}
-    assert rows == {row.id: row for row in (row_of(finished(number), PRICES) for number in range(1200))}
+    assert rows == {row.id: row for row in (a_row(number) for number in range(1200))}
     assert max(gate.batches) <= 500
     assert len(gate.batches) < 30
     assert notes.waits == (0, 0)
@@ -80,7 +79,7 @@ async def test_a_stop_delivers_what_is_there(make: Make, gate: Gate, tmp_path: P
     spool = make(Notes())
     await spool.start()
     for number in range(700):
-        spool.add(finished(number))
+        spool.add(a_row(number))
     await spool.stop()
     assert len(await stored(gate)) == 700
     assert left(tmp_path) == []
@@ -92,7 +91,7 @@ async def test_records_wait_for_a_store_that_is_away(make: Make, gate: Gate) -> 
     gate.shut = True
     await spool.start()
     for number in range(100):
-        spool.add(finished(number))
+        spool.add(a_row(number))
     await until(lambda: gate.tries > 10)
     assert (notes.sent, notes.waits[0]) == ([], 100)
     gate.shut = False
@@ -101,12 +100,63 @@ async def test_records_wait_for_a_store_that_is_away(make: Make, gate: Gate) -> 
     assert notes.given_up == 0
 
 
+async def test_what_the_store_takes_at_once_is_in_no_file(make: Make, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes = Notes()
+    spool = make(notes)
+    monkeypatch.setattr(Segment, "append", None)
+    await spool.start()
+    for number in range(700):
+        spool.add(a_row(number))
+    await until(lambda: len(notes.sent) == 700)
+    assert [row.id for row in notes.rows] == notes.sent
+
+
+async def test_what_the_store_does_not_take_at_once_is_in_the_file_meanwhile_and_counted_once(make: Make, gate: Gate, tmp_path: Path) -> None:
+    notes = Notes()
+    spool = make(notes)
+    gate.hangs = True
+    await spool.start()
+    for number in range(100):
+        spool.add(a_row(number))
+    await until(lambda: notes.waits[0] == 100)
+    assert notes.sent == []
+    assert len(await stored(gate)) == 100
+    gate.hangs = False
+    (waits,) = [task for task in asyncio.all_tasks() if "_delivering" in repr(task)]
+    assert not waits.done()
+    await spool.stop()
+    assert sorted(notes.sent) == sorted(f"use_{number}" for number in range(100))
+    assert left(tmp_path) == []
+    (total,) = await gate.totals(UsageFilter())
+    assert total.requests == 100
+
+
+async def test_a_store_that_is_slow_gets_its_records_from_the_file(make: Make, gate: Gate) -> None:
+    notes = Notes()
+    spool = make(notes)
+    gate.slow_s = 0.3
+    await spool.start()
+    for number in range(40):
+        spool.add(a_row(number))
+    await until(lambda: len(notes.sent) == 40)
+    tries = gate.tries
+    for number in range(40, 80):
+        spool.add(a_row(number))
+    await until(lambda: len(notes.sent) == 80)
+    assert gate.tries - tries <= 2  # none that is broken off
+    gate.slow_s = 0.0
+    for number in range(80, 120):
+        spool.add(a_row(number))
+    await until(lambda: len(notes.sent) == 120)
+    assert len(await stored(gate)) == 120
+
+
 async def test_what_a_stop_leaves_is_delivered_by_the_next_start(make: Make, gate: Gate, tmp_path: Path) -> None:
     gate.shut = True
     first = make(Notes())
     await first.start()
     for number in range(100):
-        first.add(finished(number))
+        first.add(a_row(number))
     await first.stop(0.1)
     assert len(left(tmp_path)) == 1
     gate.shut = False
@@ -122,7 +172,7 @@ async def test_what_a_stop_leaves_is_delivered_by_the_next_start(make: Make, gat
 
 
 async def test_a_record_that_was_delivered_before_a_kill_is_not_delivered_twice(make: Make, gate: Gate, tmp_path: Path) -> None:
-    rows = [row_of(finished(number), PRICES) for number in range(50)]
+    rows = [a_row(number) for number in range(50)]
     await gate.add(rows[:30])
     (tmp_path / "spool").mkdir()
     segment = Segment.make(tmp_path / "spool" / "1-1.usage")
@@ -142,13 +192,13 @@ async def test_a_full_spool_gives_records_up_and_counts_them(make: Make, gate: G
     gate.shut = True
     await spool.start()
     for number in range(1000):
-        spool.add(finished(number))
+        spool.add(a_row(number))
     await until(lambda: len(notes.rows) == 1000)
     assert 0 < notes.given_up < 1000
     assert notes.waits[1] < 20_000 + 64 * 1000
     gate.shut = False
     await until(lambda: len(notes.sent) == 1000 - notes.given_up)
-    spool.add(finished(5000))
+    spool.add(a_row(5000))
     await until(lambda: "use_5000" in notes.sent)
     assert len(await stored(gate)) == 1001 - notes.given_up
 
@@ -159,7 +209,7 @@ async def test_one_record_that_is_refused_does_not_hold_up_the_others(make: Make
     gate.refused = {"use_7", "use_30"}
     await spool.start()
     for number in range(60):
-        spool.add(finished(number))
+        spool.add(a_row(number))
     await until(lambda: len(notes.sent) == 58)
     assert {row.id for row in await stored(gate)} == {f"use_{number}" for number in range(60)} - gate.refused
     assert notes.given_up == 2
@@ -176,7 +226,7 @@ async def test_a_large_backlog_is_in_several_files_that_go_one_by_one(
     gate.shut = True
     await spool.start()
     for number in range(1000):
-        spool.add(finished(number))
+        spool.add(a_row(number))
     await until(lambda: len(notes.rows) == 1000)
     assert len(left(tmp_path)) > 5
     gate.shut = False
@@ -189,9 +239,9 @@ async def test_a_call_that_cannot_be_written_costs_no_other(make: Make, gate: Ga
     notes = Notes()
     spool = make(notes)
     await spool.start()
-    spool.add(finished(1))
-    spool.add(finished(2, operation=object()))
-    spool.add(finished(3))
+    spool.add(a_row(1))
+    spool.add(a_row(2, operation=object()))
+    spool.add(a_row(3))
     await until(lambda: len(notes.sent) == 2)
     assert notes.given_up == 1
 
@@ -202,14 +252,14 @@ async def test_two_workers_in_one_folder_keep_apart(make: Make, gate: Gate, tmp_
     for spool in spools:
         await spool.start()
     for number in range(200):
-        spools[number % 2].add(finished(number))
+        spools[number % 2].add(a_row(number))
     await until(lambda: all(len(each.sent) == 100 for each in notes))
     assert len(await stored(gate)) == 200
 
 
 async def test_adding_costs_a_request_nearly_nothing(tmp_path: Path, gate: Gate) -> None:
-    spool = Spool(tmp_path, gate, PRICES, Notes(), max_bytes=MANY)
-    call = finished(1)
+    spool = Spool(tmp_path, gate, Notes(), max_bytes=MANY)
+    call = a_row(1)
     began = time.perf_counter()
     for _ in range(10_000):
         spool.add(call)
@@ -221,17 +271,17 @@ import asyncio, sys
 from pathlib import Path
 from llm_api_converter.store.open import open_store
 from llm_api_converter.usage.spool import Spool
-from tests.usage.calls import PRICES, Notes, finished
+from tests.usage.calls import Notes, a_row
 
 async def main(folder, url, first):
     store = open_store(url)
     await store.open()
-    spool = Spool(Path(folder), store.usage, PRICES, Notes(), max_bytes=1 << 30)
+    spool = Spool(Path(folder), store.usage, Notes(), max_bytes=1 << 30)
     await spool.start()
     number = int(first)
     while True:
         for _ in range(20):
-            spool.add(finished(number))
+            spool.add(a_row(number))
             number += 1
         print(number, flush=True)
         await asyncio.sleep(0.01)

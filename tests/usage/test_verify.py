@@ -10,9 +10,9 @@ from llm_api_converter.protocols import PROTOCOLS, codec
 from llm_api_converter.protocols.counts import decode_counts
 from llm_api_converter.store.base import Store
 from llm_api_converter.store.records import UsageFilter, UsageRow, UsageTotal
-from llm_api_converter.usage.account import Spent, row_of
+from llm_api_converter.usage.account import Spent
 from llm_api_converter.usage.verify import Checker, Difference, upstream_counts, verify
-from tests.usage.calls import ONE, PRICES, finished
+from tests.usage.calls import ONE, a_row
 
 pytestmark = pytest.mark.anyio
 
@@ -65,7 +65,7 @@ SAID: list[tuple[str, dict[str, Any], dict[str, int]]] = [
 def told(number: int, protocol: str, said: dict[str, Any]) -> UsageRow:
     usage = decode_counts(protocol, said)
     assert usage is not None
-    return row_of(finished(number, usage=usage), PRICES)
+    return a_row(number, usage=usage)
 
 
 def test_every_protocol_is_read() -> None:
@@ -83,11 +83,11 @@ def test_what_an_upstream_said(protocol: str, said: dict[str, Any], counts: dict
 
 async def test_records_in_a_store_are_what_upstreams_said(store: Store) -> None:
     rows = [told(number, protocol, said) for number, (protocol, said, _) in enumerate(SAID)]
-    rows.append(row_of(finished(90, usage=None, status=499, error="client_gone"), PRICES))
-    rows.append(row_of(finished(91, called=None, usage=None, status=404), PRICES))
+    rows.append(a_row(90, usage=None, status=499, error="client_gone"))
+    rows.append(a_row(91, called=None, usage=None, status=404))
     tries = [(decode_counts(protocol, said), said) for protocol, said, _ in SAID[:2]]
     first, last = (usage for usage, _ in tries if usage is not None)
-    rows.append(row_of(finished(92, usage=last, earlier=(Spent(ONE, first),), tries=2), PRICES))
+    rows.append(a_row(92, usage=last, earlier=(Spent(ONE, first),), tries=2))
     await store.usage.add(rows)
     (total,) = await store.usage.totals(UsageFilter())
     verdict = verify(rows, total)

@@ -38,6 +38,12 @@ def moment(value: Any, now: datetime | None = None) -> Any:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
+def _name(value: str) -> str:
+    if not value.isprintable():  # no store and no terminal is spared a NUL otherwise, and every record repeats it
+        raise ValueError("expected characters that can be printed")
+    return value
+
+
 def _network(value: str) -> str:
     try:
         return str(ip_network(value, strict=False))
@@ -58,7 +64,7 @@ def _model(value: str) -> str:
 
 Moment = Annotated[float, BeforeValidator(moment)]
 Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_name)]
 
 
 class LimitsSpec(Section):

@@ -175,10 +175,10 @@ class AccessLog:
         self._writer = writer if json and _LEVELS.get(level.lower(), logging.INFO) <= logging.INFO else None
         self._logger = None if json and writer is not None else structlog.get_logger("gateway")
 
-    def __call__(self, fields: dict[str, Any]) -> None:
-        """Queue the line."""
+    def __call__(self, fields: dict[str, Any], at_s: float | None = None) -> None:
+        """Queue the line. `at_s`: when what it tells of was over (Unix time); now, where that is not said."""
         if self._writer is not None:
-            self._writer.write({"timestamp": _timestamp(time()), "level": "info", "event": "request", **fields})
+            self._writer.write({"timestamp": _timestamp(time() if at_s is None else at_s), "level": "info", "event": "request", **fields})
         elif self._logger is not None:
             self._logger.info("request", **fields)
 

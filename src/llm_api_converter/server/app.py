@@ -29,10 +29,10 @@ from .count import count
 from .embed import embed
 from .exchange import Exchange
 from .explain import explain
-from .http import LEAVING, ClientGone, Receive, Responder, Scope, Send, Waiting, read_body
+from .http import LEAVING, SEND_WHOLE, ClientGone, Receive, Responder, Scope, Send, Waiting, read_body
 from .models import capabilities, list_models, show_model
 from .pipeline import generate
-from .record import CLIENT_GONE_STATUS, record
+from .record import CLIENT_GONE_STATUS, Recorder
 from .routes import ASKER, match
 from .runtime import Runtime
 from .services import Services
@@ -49,6 +49,7 @@ class Gateway:
     def __init__(self, runtime: Runtime, admin: ASGIApp | None = None) -> None:
         self.runtime = runtime
         self.admin = admin
+        self.recorder = Recorder(runtime)
         self._sharing: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +73,7 @@ class Gateway:
             found = next((structs.replace(found, protocol=name) for key, name in ASKER if key in headers), found)
         answers = codec(found.protocol, found.envelope)
         x = Exchange(
-            runtime, found, answers, headers, scope["query_string"], runtime.responder(send), started_s,
+            runtime, found, answers, headers, scope["query_string"], runtime.responder(send, scope.pop(SEND_WHOLE, None)), started_s,
             scope.get(LEAVING) or Waiting(receive), _peer(scope),
         )  # fmt: skip
         recorded = found.operation in _RECORDED
@@ -97,7 +98,7 @@ class Gateway:
         finally:
             if recorded:
                 runtime.metrics.enter(-1)
-                record(x, monotonic())
+                self.recorder.add(x, monotonic())
             settling = release(x) if x.allowed is not None else None
             if settling is not None:
                 await settling
@@ -120,7 +121,7 @@ class Gateway:
             told = client.encode_error(error, x.request_id)
             await refuse(told.status, told.body, scope, send)
             x.error, x.responder.status = error, told.status
-            record(x, monotonic())
+            self.recorder.add(x, monotonic())
             return
         await send({"type": "websocket.accept"})
         await Socket(self._request, scope, send).run(receive)
@@ -154,6 +155,7 @@ class Gateway:
             await explain(x, receive)
         elif operation == "metrics":
             self.runtime.admit_scraper(x.headers)
+            self.recorder.flush()
             self.runtime.metrics.flush()
             text = await asyncio.to_thread(self.runtime.metrics.expose)  # many models on many workers take a while
             await x.responder.whole(200, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")], text)
@@ -185,6 +187,7 @@ class Gateway:
             else:
                 self.runtime.ready = False
                 await self.runtime.client.close()
+                self.recorder.flush()
                 if self.runtime.services is not None:
                     await self.runtime.services.stop()
                 await stopped((self._sharing,))

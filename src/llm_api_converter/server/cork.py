@@ -3,17 +3,24 @@
 One packet instead of two: uvicorn writes head and body of an answer apart, which costs a system call and a packet (about 4 % of the CPU
 of a small one). Here the transport keeps the head until the next write, and no longer than the current turn of the event loop.
 
+A whole answer is sent by one call (`http.SEND_WHOLE`): as ASGI messages it takes two turns through uvicorn's state, with two searches for
+characters that do not belong into a header for each of them (together 20 us of a small request).
+
 A client that leaves is told of by a call (`http.Leaving`): in ASGI one can only wait for it, which takes a task for each request.
 """
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from .http import LEAVING, Leaving
+from .http import LEAVING, SEND_WHOLE, Leaving
 
 _HEAD = b"HTTP/1.1 "
+_IN_HEADERS = bytes(x for x in range(256) if x == 0x09 or 0x20 <= x != 0x7F)
+"""What may stand in a head besides the ends of its lines."""
 
 
 class CorkedTransport:
@@ -35,6 +42,11 @@ class CorkedTransport:
             self._held = data
             self._loop.call_soon(self._flush)
             return
+        self._transport.write(data)
+
+    def send(self, data: bytes) -> None:
+        """Send, and hold nothing."""
+        self._flush()
         self._transport.write(data)
 
     def _flush(self) -> None:
@@ -64,9 +76,43 @@ class CorkedProtocol(HttpToolsProtocol):
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # what is between us is in no type
         scope[LEAVING] = Leaving(self.flow.resume_reading)
 
+    def on_headers_complete(self) -> None:
+        """Its head is here, and with it who answers."""
+        before = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not before:
+            scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+            scope[SEND_WHOLE] = partial(send_whole, self.cycle)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, and with it the client of the request that runs."""
         super().connection_lost(exc)
         if self.cycle is not None and self.cycle.disconnected:
             scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]
             scope[LEAVING].happened()
+
+
+def send_whole(cycle: RequestResponseCycle, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+    """Send an answer as uvicorn would have done: lower-case `headers`, without the body's length. False: not now, or not so; nothing was
+    sent then. Raises RuntimeError for what cannot stand in a header.
+    """
+    if cycle.response_started or cycle.disconnected or cycle.flow.write_paused or cycle.scope["method"] == "HEAD" or status in (204, 304):
+        return False
+    pieces = [STATUS_LINE[status]]
+    for name, value in (*cycle.default_headers, *headers):
+        pieces += (name, b": ", value, b"\r\n")
+    if not cycle.keep_alive:
+        pieces.append(b"connection: close\r\n")
+    pieces.append(b"content-length: %d\r\n\r\n" % len(body))
+    head = b"".join(pieces)
+    ends = 3 + len(cycle.default_headers) + len(headers) + (not cycle.keep_alive)
+    if head.translate(None, _IN_HEADERS) != b"\r\n" * ends:
+        raise RuntimeError("a header holds what must not be in one")
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.transport.send(head + body)  # type: ignore[attr-defined]  # it is ours
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True

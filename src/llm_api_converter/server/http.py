@@ -12,6 +12,12 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+SendWhole = Callable[[int, list[tuple[bytes, bytes]], bytes], bool]
+SEND_WHOLE = "llm_api_converter.send_whole"
+"""Where a scope has a `SendWhole`, if its server can: status, headers and body of an answer, sent in one go. False: it was not.
+
+To be taken out: it knows the connection, which knows the scope, and such a circle is left to the collector.
+"""
 
 
 class ClientGone(Exception):
@@ -55,10 +61,11 @@ class Responder:
     first and last write.
     """
 
-    __slots__ = ("_send", "bytes_out", "ended", "first_s", "last_s", "started", "status")
+    __slots__ = ("_send", "_send_whole", "bytes_out", "ended", "first_s", "last_s", "started", "status")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, send_whole: SendWhole | None = None) -> None:
         self._send = send
+        self._send_whole = send_whole
         self.started = False
         self.ended = False
         self.status = 0
@@ -83,6 +90,12 @@ class Responder:
 
     async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """A complete answer."""
+        if self._send_whole is not None and self._send_whole(status, headers, body):
+            self.started = self.ended = True
+            self.status = status
+            self.first_s = self.last_s = monotonic()
+            self.bytes_out = len(body)
+            return
         headers.append((b"content-length", b"%d" % len(body)))
         await self.start(status, headers)
         await self.write(body, more=False)

@@ -21,7 +21,6 @@ from ..observe.metrics import Metrics
 from ..observe.tasks import background, stopped
 from ..store.base import Store, StoreError
 from ..store.records import StoredModel, UsageRow
-from ..usage.account import Finished
 from ..usage.budgets import Budgets
 from ..usage.prices import Price, Prices
 from ..usage.spool import Spool
@@ -51,7 +50,7 @@ class Services:
         self.limiter = _limiter(config, decisions)
         self.prices = Prices([Price(**price.model_dump()) for price in config.prices])
         folder = Path(config.data_dir) / "spool"
-        self.spool = Spool(folder, store.usage, self.prices, self, max_bytes=config.usage.spool_max_bytes) if config.usage.enabled else None
+        self.spool = Spool(folder, store.usage, self, max_bytes=config.usage.spool_max_bytes) if config.usage.enabled else None
         self.budgets = Budgets(store.usage, self.spool.sending if self.spool else None)
         self.audit = RequestAudit(store.audit, config.audit.bodies) if config.audit.requests else None
         self.on_models: Callable[[list[StoredModel]], None] = lambda models: None
@@ -158,15 +157,11 @@ class Services:
 
     # ------------------------------------------------------------ what the spool tells
 
-    def accounted(self, done: Sequence[tuple[UsageRow, Finished]]) -> None:
-        """Calls have their records."""
-        self.budgets.accounted([row for row, _ in done])
-        spent = self.metrics.spent
-        for row, call in done:
-            if call.called is not None and (row.input_total or row.output_total):
-                spent(call.called.provider, self.metrics.model_label(call.route or ""), row.team, row.cost_usd)
+    def accounted(self, rows: Sequence[UsageRow]) -> None:
+        """Calls have cost something."""
+        self.budgets.accounted(rows)
 
-    def delivered(self, rows: list[UsageRow]) -> None:
+    def delivered(self, rows: Sequence[UsageRow]) -> None:
         """Records have reached the store."""
         self.budgets.delivered(rows)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ..observe.bodies import WINDOW, shown
-from .http import Responder, Send
+from .http import Responder, Send, SendWhole
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -21,8 +21,8 @@ class Transcript(Responder):
 
     __slots__ = ("_kept", "_size")
 
-    def __init__(self, send: Send) -> None:
-        super().__init__(send)
+    def __init__(self, send: Send, send_whole: SendWhole | None = None) -> None:
+        super().__init__(send)  # everything passes through `write`
         self._kept: list[bytes] = []
         self._size = 0
 

@@ -8,9 +8,7 @@ the middle of a write leaves a torn last line, which is nobody's record.
 
 import fcntl
 import os
-from collections import deque
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from zlib import crc32
 
@@ -20,8 +18,6 @@ from ..store.records import UsageRow
 
 SUFFIX = ".usage"
 READ_BYTES = 512 * 1024
-REMEMBERED = 2000
-"""Records a worker need not read back from its own file."""
 
 _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(UsageRow).decode
@@ -37,8 +33,6 @@ class Segment:
         self.size = os.fstat(handle).st_size
         self._handle = handle
         self._read = 0
-        self._remembered: deque[tuple[UsageRow, int]] = deque()
-        self._remembered_to = 0 if own else -1
 
     @classmethod
     def make(cls, path: Path) -> "Segment":
@@ -68,10 +62,8 @@ class Segment:
         """Bytes that are not delivered."""
         return self.size - self._read
 
-    def append(self, lines: Sequence[bytes], rows: Sequence[UsageRow] = ()) -> None:
-        """Give records (`line_of`) to the kernel: all, or, with an OSError, none. `rows`: what the lines say, to be remembered while there
-        is room: as long as the store keeps up, nothing is read back.
-        """
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Give records (`line_of`) to the kernel: all, or, with an OSError, none."""
         data = memoryview(b"".join(lines))
         at = 0
         try:
@@ -80,17 +72,11 @@ class Segment:
         except OSError:
             os.ftruncate(self._handle, self.size)
             raise
-        if rows and self._remembered_to == self.size and len(self._remembered) + len(rows) <= REMEMBERED:
-            self._remembered.extend(zip(rows, map(len, lines), strict=True))
-            self._remembered_to += at
         self.size += at
         self.records += len(lines)
 
     def peek(self, limit: int) -> tuple[list[UsageRow], int, int]:
         """The next records, at most so many; the bytes they are; how many damaged lines are among them. 0 bytes: no line is whole."""
-        if self._remembered:
-            next_ones = list(islice(self._remembered, limit))
-            return [row for row, _ in next_ones], sum(size for _, size in next_ones), 0
         data = os.pread(self._handle, READ_BYTES, self._read)
         rows: list[UsageRow] = []
         at = damaged = 0
@@ -107,11 +93,9 @@ class Segment:
         """They are delivered, or given up. A file of which nothing waits begins anew."""
         self._read += size
         self.records = max(0, self.records - records)
-        while self._remembered and size > 0:
-            size -= self._remembered.popleft()[1]
         if self.own and self._read >= self.size:
             os.ftruncate(self._handle, 0)
-            self._read = self.size = self.records = self._remembered_to = 0
+            self._read = self.size = self.records = 0
 
     def close(self) -> None:
         """Let go of it; it stays where something waits in it."""

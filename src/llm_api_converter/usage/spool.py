@@ -1,8 +1,9 @@
-"""The way of usage records to the store, which may be away: from memory to a file at once, from the file to the store when it takes them.
+"""The way of usage records to the store, which may be away: several times a second to the store itself; to a file, and from there to the
+store when it takes them, what it has not taken at once.
 
-Each worker has files of its own (`segment`). Several times a second what has happened is appended, so that a killed process loses at most
-that part of a second; a task sends records on in batches. Files of dead workers are adopted by living ones. A record may reach the store
-twice (a worker is killed between the delivery and its note of it): it has an id, and the store takes it once.
+Each worker has files of its own (`segment`). A killed process loses what has happened in the last `FLUSH_S`, and what was under way to the
+store for less than `STRAIGHT_S`. Files of dead workers are adopted by living ones. A record may reach the store twice (a worker is killed
+between the delivery and its note of it): it has an id, and the store takes it once.
 
 Nothing here makes a request wait. Where the disk is full, or more waits than may, records are given up, counted and logged.
 """
@@ -12,7 +13,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from time import time_ns
+from time import monotonic, time_ns
 from typing import Protocol
 
 import structlog
@@ -21,15 +22,15 @@ from ..observe.tasks import background, stopped
 from ..providers.published import published
 from ..store.base import StoreError, UsageLog
 from ..store.records import UsageRow
-from .account import Finished, row_of
-from .prices import Prices
 from .segment import SUFFIX, Segment, line_of
 
 log = structlog.get_logger("gateway")
 
 FLUSH_S = 0.25
+STRAIGHT_S = 0.3
+"""How long the store may take for a batch that is in no file."""
 CHUNK = 64
-"""Records that are made in one go: some milliseconds, in which this worker does nothing else."""
+"""Records that are written to the file in one go, before it is looked whether there is room for more."""
 GATHER_S = 0.25
 BATCH = 500
 SEGMENT_BYTES = 16 * 1024 * 1024
@@ -43,10 +44,10 @@ REFUSED = "refused.jsonl"
 class Watcher(Protocol):
     """Who is told what happens (metrics, budgets)."""
 
-    def accounted(self, done: Sequence[tuple[UsageRow, Finished]]) -> None:
-        """Calls have their records."""
+    def accounted(self, rows: Sequence[UsageRow]) -> None:
+        """Calls have cost something, and their records are on their way."""
 
-    def delivered(self, rows: list[UsageRow]) -> None:
+    def delivered(self, rows: Sequence[UsageRow]) -> None:
         """Records of this worker have reached the store."""
 
     def waiting(self, records: int, size_bytes: int) -> None:
@@ -62,24 +63,25 @@ class Spool:
     `sending` is held while records are on their way to the store: whoever holds it sees sums of the store that fit `Watcher.delivered`.
     """
 
-    def __init__(self, folder: Path, store: UsageLog, prices: Prices, watcher: Watcher, *, max_bytes: int) -> None:
+    def __init__(self, folder: Path, store: UsageLog, watcher: Watcher, *, max_bytes: int) -> None:
         self.sending = asyncio.Lock()
         self._folder = folder
         self._store = store
-        self._prices = prices
         self._watcher = watcher
         self._max_bytes = max_bytes
-        self._fresh: list[Finished] = []
+        self._fresh: list[UsageRow] = []
+        self._is_quick = True
         self._segments: deque[Segment] = deque()
         self._current: Segment | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._straight: asyncio.Task[str | None] | None = None
         self._giving_up = False
         self._limit = BATCH
         self._wake = asyncio.Event()
 
-    def add(self, call: Finished) -> None:
+    def add(self, row: UsageRow) -> None:
         """A call is over. Costs an append to a list."""
-        self._fresh.append(call)
+        self._fresh.append(row)
 
     async def start(self) -> None:
         """Take a file, and begin. Raises OSError where the folder cannot be written."""
@@ -91,11 +93,12 @@ class Spool:
     async def stop(self, wait_s: float = 5.0) -> None:
         """Write what is there, and deliver what can be delivered in time; the rest stays in its files for whoever comes next."""
         await stopped(self._tasks)
+        await stopped((self._straight,))
         self._tasks = []
         if self._current is None:
             return
         while self._fresh:
-            self.flush()
+            self._write(self._next(CHUNK))
         try:
             async with asyncio.timeout(wait_s):
                 while (segment := self._first()) is not None and await self._deliver(segment):
@@ -107,41 +110,65 @@ class Spool:
         self._segments.clear()
         self._current = None
 
-    # ------------------------------------------------------------ writing
+    # ------------------------------------------------------------ straight to the store
 
     async def _flushing(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_S)
-            while self._fresh:
-                self.flush()
-                await asyncio.sleep(0)
+            left = len(self._fresh)  # what comes meanwhile has its turn later: many at a time cost less
+            while left > 0:
+                if self._is_quick and self._first() is None:
+                    rows = self._next(min(left, BATCH))
+                    await self._send_straight(rows)
+                else:
+                    rows = self._next(min(left, CHUNK))
+                    self._write(rows)
+                    await asyncio.sleep(0)
+                left -= len(rows)
 
-    def flush(self) -> None:
-        """Make the records of the next calls, and give them to the kernel."""
-        calls, self._fresh = self._fresh[:CHUNK], self._fresh[CHUNK:]
-        lines, rows, made = [], [], []
-        for call in calls:
+    def _next(self, count: int) -> list[UsageRow]:
+        """The next records, from here on in somebody's hands."""
+        rows, self._fresh = self._fresh[:count], self._fresh[count:]
+        self._watcher.accounted(rows)
+        return rows
+
+    async def _send_straight(self, rows: list[UsageRow]) -> None:
+        """To the store; what it does not take, or not soon, to the file."""
+        sending = self._straight = asyncio.get_running_loop().create_task(self._send(rows, own=True))
+        try:
+            await asyncio.wait((sending,), timeout=STRAIGHT_S)
+        finally:
+            if not sending.done():
+                sending.cancel()  # which may take its time; the file does not
+                self._is_quick = False
+                self._write(rows)
+            elif sending.result() is not None:
+                self._write(rows)
+
+    # ------------------------------------------------------------ writing
+
+    def _write(self, rows: list[UsageRow]) -> None:
+        """Give them to the kernel, as far as there is room."""
+        for start in range(0, len(rows), CHUNK):
+            self._write_together(rows[start : start + CHUNK])
+
+    def _write_together(self, rows: list[UsageRow]) -> None:
+        lines = []
+        for row in rows:
             try:
-                row = row_of(call, self._prices)
                 lines.append(line_of(row))
-            except (ValueError, TypeError, ArithmeticError):  # one call's damage must not cost the others their records
-                log.exception("usage record not made", request_id=call.request_id)
+            except (ValueError, TypeError):  # one call's damage must not cost the others their records
+                log.exception("usage record not written", request_id=row.request_id)
                 self._watcher.dropped(1)
-                continue
-            rows.append(row)
-            made.append((row, call))
-        if lines:
-            self._watcher.accounted(made)
-            self._write(lines, rows)
-
-    def _write(self, lines: list[bytes], rows: list[UsageRow]) -> None:
+        if not lines:
+            return
         try:
             if self._waiting() >= self._max_bytes:
                 raise OSError(f"more than usage.spool_max_bytes wait ({self._max_bytes})")
             if self._current is None or self._current.size >= SEGMENT_BYTES:
                 self._begin_segment()
             assert self._current is not None
-            self._current.append(lines, rows)
+            self._current.append(lines)
         except OSError as error:
             if not self._giving_up:
                 log.error("usage records are given up", why=str(error))
@@ -210,9 +237,11 @@ class Spool:
         """Hand them to the store; what it says against it."""
         async with self.sending:
             try:
+                began_s = monotonic()
                 async with asyncio.timeout(SEND_S):
                     await self._store.add(rows)
-            except StoreError as error:
+                self._is_quick = monotonic() - began_s < STRAIGHT_S
+            except (StoreError, ValueError, TypeError) as error:  # the latter of a record that is damaged
                 return str(error)
             except TimeoutError:
                 return f"the store takes longer than {SEND_S:g} s"

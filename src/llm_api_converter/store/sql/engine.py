@@ -7,9 +7,11 @@ waits for it up to `BUSY_S`. PostgreSQL: a small pool, connections checked befor
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import wraps
 from pathlib import Path
+from threading import Event
 from typing import Any, ParamSpec, TypeVar
 
 import stamina
@@ -41,6 +43,7 @@ class Database:
         self.file = Path(url.removeprefix("sqlite:///")) if self.is_sqlite else None
         self._shown = "SQLite" if self.is_sqlite else "PostgreSQL"
         self.engine = _sqlite(url) if self.is_sqlite else _postgresql(url)
+        self._writer: _Writer | None = None
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -57,6 +60,16 @@ class Database:
                 connection = await connection.execution_options(writes=True)
                 async with connection.begin():
                     yield connection
+
+    async def straight(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """A transaction of SQLite's, in one go on a thread of its own and straight through the driver: what is written all the time should
+        not take turns with the event loop for every statement. Raises StoreError. Cancelled at its end, it may be kept all the same.
+        """
+        assert self.file is not None
+        if self._writer is None:
+            self._writer = _Writer(self.file)
+        with self.errors():
+            return await self._writer.run(work)
 
     def errors(self) -> "Errors":
         """A block in which the library's errors become ours."""
@@ -76,7 +89,51 @@ class Database:
 
     async def close(self) -> None:
         """Give connections back."""
+        if self._writer is not None:
+            await self._writer.close()
+            self._writer = None
         await self.engine.dispose()
+
+
+class _Writer:
+    """A connection to a file, and the thread that has it."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._thread = ThreadPoolExecutor(1, "sqlite")
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        dropped = Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, dropped)
+        except asyncio.CancelledError:
+            dropped.set()
+            raise
+
+    def _run(self, work: Callable[[sqlite3.Connection], T], dropped: Event) -> T:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._file, timeout=BUSY_S)
+            _prepare(self._connection)
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            done = work(connection)
+            connection.execute("ROLLBACK" if dropped.is_set() else "COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return done
+
+    async def close(self) -> None:
+        """When what runs is done."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
 
 class Errors:
@@ -107,11 +164,7 @@ def _sqlite(url: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # transactions are begun below, not by the driver
-        cursor = connection.cursor()
-        for statement in ("journal_mode=WAL", f"busy_timeout={int(BUSY_S * 1000)}", "synchronous=NORMAL"):
-            cursor.execute(f"PRAGMA {statement}")
-        cursor.close()
+        _prepare(connection)
 
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: Connection) -> None:
@@ -119,6 +172,14 @@ def _sqlite(url: str) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _prepare(connection: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by us, not by the driver
+    cursor = connection.cursor()
+    for statement in ("journal_mode=WAL", f"busy_timeout={int(BUSY_S * 1000)}", "synchronous=NORMAL"):
+        cursor.execute(f"PRAGMA {statement}")
+    cursor.close()
 
 
 def _postgresql(url: str) -> AsyncEngine:

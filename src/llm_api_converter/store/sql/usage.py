@@ -1,8 +1,9 @@
 """Calls and what they cost, in SQL."""
 
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -51,15 +52,22 @@ class SqlUsage:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        added = database.insert(spent)
+        self._added_up = added.on_conflict_do_update(index_elements=["scope", "period"], set_={
+            "cost_usd": spent.c.cost_usd + added.excluded.cost_usd, "cost_pico": spent.c.cost_pico + added.excluded.cost_pico,
+        })
 
     @again
     async def add(self, rows: Sequence[UsageRow]) -> int:
         if not rows:
             return 0
         known = {row.id: row for row in rows}
+        if self._db.is_sqlite:
+            return await self._db.straight(partial(_put_straight, known, _flat(list(known.values())), _sums(known.values())))
         async with self._db.write() as tx:
-            new = await (self._put_alone if self._db.is_sqlite else self._put)(tx, known)
-            await self._add_up(tx, [known[row_id] for row_id in new])
+            new = await self._put(tx, known)
+            if sums := _sums([known[row_id] for row_id in new]):
+                await tx.execute(self._added_up, [dict(zip(_SUM_NAMES, values, strict=True)) for values in sums])
         return len(new)
 
     async def _put(self, tx: AsyncConnection, known: Mapping[str, UsageRow]) -> list[str]:
@@ -71,35 +79,6 @@ class SqlUsage:
             statement = self._db.insert(usage).values(values).on_conflict_do_nothing(index_elements=["id"]).returning(usage.c.id)
             new += (await tx.execute(statement)).scalars().all()
         return new
-
-    async def _put_alone(self, tx: AsyncConnection, known: Mapping[str, UsageRow]) -> list[str]:
-        """The same for a writer that is alone with the database, as SQLite's are, straight through the driver (14 us a record; as
-        statements of the library 300). Nearly always all are new; where some are not, it is asked which.
-        """
-        raw = (await tx.get_raw_connection()).driver_connection
-        assert raw is not None
-        ids = list(known)
-        await raw.execute("SAVEPOINT rows")
-        before = raw.total_changes
-        await _write(raw, known.values())
-        if raw.total_changes - before < len(ids):
-            await raw.execute("ROLLBACK TO rows")
-            there: set[str] = set()
-            for start in range(0, len(ids), ASKED):
-                found = await tx.execute(select(usage.c.id).where(usage.c.id.in_(ids[start : start + ASKED])))
-                there.update(found.scalars())
-            ids = [row_id for row_id in ids if row_id not in there]
-            await _write(raw, [known[row_id] for row_id in ids])
-        await raw.execute("RELEASE rows")
-        return ids
-
-    async def _add_up(self, tx: AsyncConnection, rows: Sequence[UsageRow]) -> None:
-        for (scope, period), amount in sorted(costs(rows).items()):
-            usd, pico = split_money(amount)
-            statement = self._db.insert(spent).values(scope=scope, period=period, cost_usd=usd, cost_pico=pico)
-            await tx.execute(statement.on_conflict_do_update(
-                index_elements=["scope", "period"], set_={"cost_usd": spent.c.cost_usd + usd, "cost_pico": spent.c.cost_pico + pico}
-            ))
 
     async def rows(self, which: UsageFilter, *, cursor: str | None = None, limit: int = 100) -> Page[UsageRow]:
         asked = select(usage).where(*_conditions(which))
@@ -168,16 +147,60 @@ def _insert(count: int) -> str:
     return f"INSERT OR IGNORE INTO usage ({', '.join(_NAMES)}) VALUES " + ", ".join([_PLACES] * count)
 
 
-async def _write(raw: Any, rows: Iterable[UsageRow]) -> None:
-    """Many records a statement: the driver lets other threads run once a statement, and taking turns costs more than a record does."""
-    left = list(rows)
+def _flat(rows: Sequence[UsageRow]) -> list[tuple[str, list[Any]]]:
+    """Statements that write them. Many a statement: the driver lets other threads run once a statement, and taking turns costs more than
+    a record does.
+    """
+    statements = []
+    at = 0
     for size in _SIZES:
-        while len(left) >= size:
+        while len(rows) - at >= size:
             values: list[Any] = []
-            for row in left[:size]:
+            for row in rows[at : at + size]:
                 values += _values(row)
-            await raw.execute(_insert(size), values)
-            del left[:size]
+            statements.append((_insert(size), values))
+            at += size
+    return statements
+
+
+def _put_straight(
+    known: Mapping[str, UsageRow], statements: Sequence[tuple[str, list[Any]]], sums: "Sequence[_Sum]", connection: sqlite3.Connection
+) -> int:
+    """Write those that are not there, and add up what they cost; how many they are. Nearly always all are new, and `statements` and `sums`
+    of all will do; where some are not, it is asked which.
+    """
+    connection.execute("SAVEPOINT rows")
+    before = connection.total_changes
+    for statement, values in statements:
+        connection.execute(statement, values)
+    if connection.total_changes - before < len(known):
+        connection.execute("ROLLBACK TO rows")
+        there: set[str] = set()
+        ids = list(known)
+        for start in range(0, len(ids), ASKED):
+            some = ids[start : start + ASKED]
+            asked = f"SELECT id FROM usage WHERE id IN ({', '.join('?' * len(some))})"
+            there.update(row_id for (row_id,) in connection.execute(asked, some))
+        known = {row_id: row for row_id, row in known.items() if row_id not in there}
+        for statement, values in _flat(list(known.values())):
+            connection.execute(statement, values)
+        sums = _sums(known.values())
+    connection.execute("RELEASE rows")
+    connection.executemany(_ADD_UP, sums)
+    return len(known)
+
+
+_Sum = tuple[str, str, int, int]
+_SUM_NAMES = ("scope", "period", "cost_usd", "cost_pico")
+_ADD_UP = (
+    f"INSERT INTO spent ({', '.join(_SUM_NAMES)}) VALUES (?, ?, ?, ?) ON CONFLICT (scope, period) DO UPDATE SET "
+    "cost_usd = cost_usd + excluded.cost_usd, cost_pico = cost_pico + excluded.cost_pico"
+)
+
+
+def _sums(rows: Iterable[UsageRow]) -> list[_Sum]:
+    """What they add to `spent`."""
+    return [(scope, period, *split_money(amount)) for (scope, period), amount in sorted(costs(rows).items())]
 
 
 def _conditions(which: UsageFilter) -> list[ColumnElement[bool]]:
