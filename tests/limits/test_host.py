@@ -241,7 +241,7 @@ async def test_buckets_that_are_full_make_room_and_none_else(tmp_path: Path, mon
 def test_another_boot_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = Table(tmp_path)
     place = first.bucket(mark_of("a"), 1.0, 5.0, 100.0, ())
-    first.change((place + 1, place + 2), (2.0, 100.0))
+    first.change((place + 1, first.words[place + 1], place + 2, first.words[place + 2]), (2.0, 100.0))
     same = Table(tmp_path)
     assert same.words[place + 1] == 2.0
     monkeypatch.setattr(table_module, "_boot", lambda: b"the next boot")

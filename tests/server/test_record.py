@@ -1,10 +1,14 @@
 """What a request leaves behind: metrics and the log line."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+import structlog
 
+from llm_api_converter.server import record
+from llm_api_converter.server.exchange import Exchange
 from tests.fakes import KEY, Lines, sse_reply
 from tests.server.test_pipeline import ANTHROPIC_ASK, CHAT, CHAT_ASK, CHAT_STREAM, MESSAGES, case, post
 
@@ -78,3 +82,24 @@ async def test_what_one_request_leaves() -> None:
         'llm_converter_overhead_seconds_count{client_protocol="anthropic",upstream_protocol="openai_chat"} 1.0',
     ):
         assert wanted in text
+
+
+async def test_one_that_cannot_be_recorded_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(x: Exchange, *rest: Any) -> None:
+        if x.request_id == "bad-1":
+            raise ValueError("damage")
+
+    monkeypatch.setattr(record, "STEPS", (breaks, *record.STEPS))
+    monkeypatch.setattr(record, "WAIT_S", 60.0)
+    monkeypatch.setattr(record, "TOGETHER", 3)
+    lines = Lines()
+    with structlog.testing.capture_logs() as told:
+        async with case([sse_reply(*CHAT_STREAM)] * 3) as (running, _, http):
+            running.app.runtime.access_log = lines  # type: ignore[assignment]
+            for name in ("good-1", "bad-1", "good-2"):
+                assert lines == []
+                await post(http, running.url + MESSAGES, {**ANTHROPIC_ASK, "stream": True}, **{"x-request-id": name})
+            while not lines:
+                await asyncio.sleep(0.01)
+    assert [line["request_id"] for line in lines] == ["good-1", "bad-1", "good-2"], "together, and as far as it goes"
+    assert [(line["event"], line["request_id"]) for line in told if line["log_level"] == "error"] == [("exchange not recorded", "bad-1")]

@@ -87,9 +87,12 @@ Log = Callable[[Decision], None]
 
 
 class Limiter(Protocol):
-    """A back end. `away` counts decisions that could not be asked for."""
+    """A back end. `away` counts decisions that could not be asked for. `settles_at_once`: settling never waits, and many calls in a row are
+    cheaper than each by itself.
+    """
 
     away: int
+    settles_at_once: bool
 
     def reserve(self, rules: tuple[Rule, ...], tokens: float) -> "Grant | Denied | Awaitable[Grant | Denied]":
         """Take 1 of `requests`, `tokens` of `tokens`, a slot of `concurrent`. An empty grant: it could not be asked for, and the settings

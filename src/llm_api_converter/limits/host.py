@@ -6,6 +6,7 @@ without `await`. Slots belong to workers: what one held that has died is free as
 
 import asyncio
 from collections.abc import Sequence
+from operator import sub
 from pathlib import Path
 from time import clock_gettime
 from typing import Any, Literal
@@ -44,6 +45,8 @@ class _Bucket:
 
 class HostLimiter:
     """`Limiter` over the processes that use the same folder, on a disk of this machine. `log` is told of every decision."""
+
+    settles_at_once = True
 
     def __init__(self, folder: Path, log: Log | None = None) -> None:
         self._folder = folder
@@ -100,8 +103,7 @@ class HostLimiter:
                 denied, longest_s, lease = None, 0.0, ""
                 levels: list[float] = []
                 costs: list[float] = []
-                left: list[float] = []
-                places: list[int] = []
+                old: list[float] = []
                 values: list[float] = []
                 for bucket in buckets:
                     place = bucket.place
@@ -113,31 +115,29 @@ class HostLimiter:
                         if level < 1 and self._free_dead(place):
                             break
                         wait_s = 0.0 if level >= 1 else SLOT_RETRY_S
-                        self._hold(place, 1.0, places, values)
+                        self._hold(place, 1.0, old, values)
                     else:
-                        cost = tokens if bucket.by_tokens else 1.0
-                        if cost > bucket.burst:
-                            cost = bucket.burst
-                        level, wait_s = decide(words[place + LEVEL], words[place + AT], now_s, bucket.rate_per_s, bucket.burst, cost)
-                        places += (place + LEVEL, place + AT)
+                        cost = price(tokens, bucket.burst) if bucket.by_tokens else 1.0
+                        before, at_s = words[place + LEVEL], words[place + AT]
+                        level, wait_s = decide(before, at_s, now_s, bucket.rate_per_s, bucket.burst, cost)
+                        old += (place + LEVEL, before, place + AT, at_s)
                         values += (level - cost, now_s)
                     levels.append(level)
                     costs.append(cost)
-                    left.append(level - cost)
                     if wait_s > longest_s:
                         longest_s, denied = wait_s, bucket.rule
                 else:
                     break
             told = None if self._log is None else (table.order(), self._freed(buckets))
             if denied is None:
-                table.change(places, values)
+                table.change(old, values)
             if told is not None:
                 self._tell("reserve", now_s, denied is None, buckets, levels, costs, *told)
         finally:
             table.unlock()
         if denied is not None:
             return Denied(denied, longest_s, rules, tuple(levels))
-        return Grant(rules, tokens, tuple(left), lease)
+        return Grant(rules, tokens, tuple(map(sub, levels, costs)), lease)
 
     def settle(self, grant: Grant, tokens: float | None) -> None:
         """Slots are freed at once, the truth about tokens is told within `SETTLE_S`, that of many calls together. Never fails: what cannot
@@ -184,7 +184,7 @@ class HostLimiter:
         words, marks = table.words, table.marks
         now_s = clock_gettime(CLOCK)
         levels: list[float] = []
-        places: list[int] = []
+        old: list[float] = []
         values: list[float] = []
         for bucket, cost in zip(buckets, costs, strict=True):
             place = bucket.place
@@ -192,24 +192,25 @@ class HostLimiter:
                 place = self._find(bucket, buckets, now_s)
             if bucket.is_slots:
                 level = bucket.burst - words[place + TAKEN]
-                self._hold(place, cost, places, values)
+                self._hold(place, cost, old, values)
             else:
-                level = decide(words[place + LEVEL], words[place + AT], now_s, bucket.rate_per_s, bucket.burst, 0.0)[0]
+                before, at_s = words[place + LEVEL], words[place + AT]
+                level = decide(before, at_s, now_s, bucket.rate_per_s, bucket.burst, 0.0)[0]
                 after = level - cost
-                places += (place + LEVEL, place + AT)
+                old += (place + LEVEL, before, place + AT, at_s)
                 values += (after if after < bucket.burst else bucket.burst, now_s)
             levels.append(level)
         told = None if self._log is None else (table.order(), self._freed(buckets))
-        table.change(places, values)
+        table.change(old, values)
         if told is not None:
             self._tell("settle", now_s, True, buckets, levels, costs, *told)
 
-    def _hold(self, place: int, count: float, places: list[int], values: list[float]) -> None:
+    def _hold(self, place: int, count: float, old: list[float], values: list[float]) -> None:
         """Note the change: so many slots of a record more for this worker."""
-        own = place + COUNTS + self._worker
-        places += (place + TAKEN, own)
-        words = self._table.words
-        values += (words[place + TAKEN] + count, words[own] + count)
+        words, own = self._table.words, place + COUNTS + self._worker
+        taken, mine = words[place + TAKEN], words[own]
+        old += (place + TAKEN, taken, own, mine)
+        values += (taken + count, mine + count)
 
     def _tell(
         self, kind: Literal["reserve", "settle"], now_s: float, granted: bool, buckets: Sequence[_Bucket], levels: Sequence[float],

@@ -80,6 +80,8 @@ class RedisLimiter:
     `lease_s`, which is the same for all.
     """
 
+    settles_at_once = False
+
     def __init__(
         self, url: str, *, on_failure: Literal["open", "closed"] = "open", log: Log | None = None, prefix: str = PREFIX,
         lease_s: float = LEASE_S,

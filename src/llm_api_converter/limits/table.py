@@ -132,16 +132,13 @@ class Table:
 
     # ------------------------------------------------------------ changes
 
-    def change(self, places: Sequence[int], values: Sequence[float]) -> None:
-        """Write all of these words, or none: at most `MOST_WORDS`."""
+    def change(self, old: Sequence[float], values: Sequence[float]) -> None:
+        """Write all of these words, or none: at most `MOST_WORDS`. `old`: the place of each, and what it holds now, in turn."""
         words, marks = self.words, self.marks
-        journal: list[float] = []
-        for place in places:
-            journal += (place, words[place])
-        _JOURNALS[len(places)].pack_into(self._map, _ENTRIES * _WORD, *journal)
-        marks[_JOURNAL] = len(places)
-        for place, value in zip(places, values, strict=True):
-            words[place] = value
+        _JOURNALS[len(values)].pack_into(self._map, _ENTRIES * _WORD, *old)
+        marks[_JOURNAL] = len(values)
+        for place, value in zip(old[::2], values, strict=True):
+            words[place] = value  # type: ignore[call-overload]  # a place is a whole number
         marks[_JOURNAL] = 0
 
     def _roll_back(self) -> None:
@@ -218,8 +215,9 @@ class Table:
         for number, count in enumerate(column):
             if count:
                 place = _SLOTS_AT + number * _SLOT
-                taken, freed = self.words[place + TAKEN] - count, self.words[place + FREED] + count
-                self.change((place + COUNTS + worker, place + TAKEN, place + FREED), (0.0, taken, freed))
+                taken, freed = self.words[place + TAKEN], self.words[place + FREED]
+                old = (place + COUNTS + worker, count, place + TAKEN, taken, place + FREED, freed)
+                self.change(old, (0.0, taken - count, freed + count))
 
     # ------------------------------------------------------------ the file
 

@@ -52,17 +52,18 @@ async def admit(x: Exchange) -> None:
     services = x.runtime.services
     if services is None or x.route is None:
         return
-    bounds = services.allowances.bounds(x.who)
-    if bounds:
-        standing = await services.budgets.check(bounds)
-        if standing is not None and not all(services.prices.free(target.provider, target.model) for target in x.route.targets):
+    allowance = services.allowances.of(x.who, x.route.name)
+    if allowance.bounds and allowance.calm != (mark := services.budgets.mark()):
+        standing = await services.budgets.check(allowance.bounds)
+        if standing is None:
+            allowance.calm = mark
+        elif not all(services.prices.free(target.provider, target.model) for target in x.route.targets):
             if standing.state == "spent":
                 services.metrics.budget_refused(standing.bound.scope, standing.period)
                 raise _spent(standing)
             x.budget_warning = f"{standing.bound.scope} {standing.period} {standing.share:.0%}"
-    rules = services.allowances.rules(x.who, x.route.name)
-    if rules:
-        await _reserve(x, services, rules)
+    if allowance.rules:
+        await _reserve(x, services, allowance.rules)
 
 
 async def _reserve(x: Exchange, services: Services, rules: tuple[Rule, ...]) -> None:
@@ -125,6 +126,15 @@ def allowance_headers(x: Exchange) -> list[tuple[bytes, bytes]]:
     if x.budget_warning:
         headers.append((b"x-budget-warning", x.budget_warning.encode("latin-1", "replace")))
     return headers
+
+
+def settles_later(x: Exchange) -> bool:
+    """Whether nothing waits for what it has reserved to be settled, so that this may be done with its records."""
+    granted = x.allowed
+    if not isinstance(granted, Grant) or granted.lease:
+        return False
+    assert x.runtime.services is not None
+    return x.runtime.services.limiter.settles_at_once
 
 
 def release(x: Exchange) -> Awaitable[None] | None:

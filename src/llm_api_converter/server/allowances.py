@@ -11,6 +11,20 @@ from ..usage.budgets import Bound
 KEPT = 20_000
 
 
+class Allowance:
+    """What a caller may use of a model. `calm`: the `Budgets.mark` at which all was well with its budgets."""
+
+    __slots__ = ("bounds", "calm", "rules")
+
+    def __init__(self, rules: tuple[Rule, ...], bounds: tuple[Bound, ...]) -> None:
+        self.rules = rules
+        self.bounds = bounds
+        self.calm: tuple[int, float] | None = None
+
+
+NONE = Allowance((), ())
+
+
 class Allowances:
     """By the settings."""
 
@@ -20,20 +34,20 @@ class Allowances:
         self._overall = config.rate_limit.overall
         self._teams = config.teams
         self._models = {model.name: model.rate_limit for model in config.models if _says(model.rate_limit)}
-        self._rules: dict[tuple[str | None, int, str], tuple[Rule, ...]] = {}
-        self._bounds: dict[tuple[str, int], tuple[Bound, ...]] = {}
+        self._found: dict[tuple[str | None, int, str], Allowance] = {}
 
-    def rules(self, who: Principal, route: str) -> tuple[Rule, ...]:
-        """The buckets a request counts against. The master key is exempt; without keys there is nobody to count by."""
-        if not self._on or who.is_master:
-            return ()
+    def of(self, who: Principal, route: str) -> Allowance:
+        """The buckets and budgets a request counts against. The master key has none; without keys there is nobody to count by."""
+        if who.is_master:
+            return NONE
         record = who.record
         mark = (None if record is None else record.id, 0 if record is None else record.version, route if route in self._models else "")
-        found = self._rules.get(mark)
+        found = self._found.get(mark)
         if found is None:
-            if len(self._rules) >= KEPT:
-                self._rules.clear()
-            found = self._rules[mark] = tuple(self._made(record, route))
+            if len(self._found) >= KEPT:
+                self._found.clear()
+            rules = tuple(self._made(record, route)) if self._on else ()
+            found = self._found[mark] = Allowance(rules, () if record is None else tuple(self._bounded(record)))
         return found
 
     def _made(self, record: KeyRecord | None, route: str) -> list[Rule]:
@@ -46,19 +60,6 @@ class Allowances:
         if route in self._models:
             rules += _rules(f"model:{route}", f"the model `{route}`", self._models[route])
         return rules + _rules("overall", "this gateway", self._overall)
-
-    def bounds(self, who: Principal) -> tuple[Bound, ...]:
-        """The budgets a request counts against."""
-        record = who.record
-        if record is None:
-            return ()
-        mark = (record.id, record.version)
-        found = self._bounds.get(mark)
-        if found is None:
-            if len(self._bounds) >= KEPT:
-                self._bounds.clear()
-            found = self._bounds[mark] = tuple(self._bounded(record))
-        return found
 
     def _bounded(self, record: KeyRecord) -> list[Bound]:
         found = []

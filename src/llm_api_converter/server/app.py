@@ -23,7 +23,7 @@ from ..protocols import codec
 from ..protocols.base import WireError
 from ..upstream.client import Client
 from .admin.app import build as build_admin
-from .admission import allowance_headers, identify, release
+from .admission import allowance_headers, identify, release, settles_later
 from .compact import compact
 from .count import count
 from .embed import embed
@@ -99,9 +99,10 @@ class Gateway:
             if recorded:
                 runtime.metrics.enter(-1)
                 self.recorder.add(x, monotonic())
-            settling = release(x) if x.allowed is not None else None
-            if settling is not None:
-                await settling
+            if x.allowed is not None and not (recorded and settles_later(x)):
+                settling = release(x)
+                if settling is not None:
+                    await settling
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Turns over a WebSocket where the path has such a form; who may not come in is told so before it opens."""

@@ -7,16 +7,14 @@ from time import monotonic, time
 import structlog
 
 from ..hub.events import Aside
-from ..observe.metrics import Metrics
 from ..observe.traces import Ended
 from ..store.records import UsageRow
 from ..usage.account import CLIENT_GONE, MAX_LOSSES, Bill, Spent, bill, clean
 from ..usage.prices import Prices
-from ..usage.spool import Spool
+from .admission import release, settles_later
 from .answers import Seen
 from .exchange import Exchange, rising_id
 from .runtime import Runtime
-from .services import Services
 from .transcript import print_prompts
 
 log = structlog.get_logger("gateway")
@@ -31,8 +29,8 @@ CLIENT_GONE_STATUS = 499
 
 
 class Recorder:
-    """Records exchanges that have ended, some at a time: one after the other they cost half of what each costs between the steps of other
-    requests, for code and data are in the processor's caches. None waits longer than `WAIT_S`.
+    """Settles and records exchanges that have ended, some at a time: in a row they cost half of what each costs between the steps
+    of other requests, for code and data are in the processor's caches. None waits longer than `WAIT_S`.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -62,19 +60,24 @@ class Recorder:
         self.flush()
 
     def flush(self) -> None:
-        """Record what waits."""
+        """Record what waits, one step for all of them after the other."""
         ended, self._ended = self._ended, []
         since_s = time() - monotonic()
-        for x, status, now_s in ended:
-            try:
-                _record(x, status, now_s, since_s)
-            except Exception as error:  # the outermost frame of its own: one's damage must not cost the others their records
-                log.error("exchange not recorded", request_id=x.request_id, error=repr(error), exc_info=error)
+        for step in STEPS:
+            for one in ended:
+                try:
+                    step(*one, since_s)
+                except Exception as error:  # the outermost frame of its own: one's damage must not cost the others their records
+                    log.error("exchange not recorded", request_id=one[0].request_id, error=repr(error), exc_info=error)
 
 
-def _record(x: Exchange, status: int, now_s: float, since_s: float) -> None:
-    """Count it, queue its line and its usage record. `since_s`: the Unix time at which the monotonic clock began."""
-    _count(x, x.runtime.metrics, status, now_s)
+def _settle(x: Exchange, status: int, now_s: float, since_s: float) -> None:
+    if x.allowed is not None and settles_later(x):
+        release(x)
+
+
+def _tell(x: Exchange, status: int, now_s: float, since_s: float) -> None:
+    """Queue its line."""
     fields = x.log_fields()
     fields["status"] = status
     fields["ms"] = _ms(now_s - x.started_s)
@@ -83,9 +86,22 @@ def _record(x: Exchange, status: int, now_s: float, since_s: float) -> None:
     if x.sent_s:
         fields["overhead_ms"] = _ms(x.sent_s - x.started_s)
     x.runtime.access_log(fields, since_s + now_s)
+
+
+def _keep(x: Exchange, status: int, now_s: float, since_s: float) -> None:
+    """Queue its usage record."""
     services = x.runtime.services
-    if services is not None and services.spool is not None and x.match.operation in ACCOUNTED:
-        _keep(x, services, services.spool, status, now_s, since_s)
+    if services is None or services.spool is None or x.match.operation not in ACCOUNTED:
+        return
+    try:
+        row = _row(x, services.prices, status, now_s, since_s)
+    except Exception:
+        services.dropped(1)
+        raise
+    services.spool.add(row)
+    if row.provider is not None and (row.input_total or row.output_total):
+        metrics = services.metrics
+        metrics.spent(row.provider, metrics.model_label(x.route.name) if x.route else "", row.team, row.cost_usd)
 
 
 def _ended(x: Exchange, status: int) -> Ended:
@@ -95,20 +111,6 @@ def _ended(x: Exchange, status: int) -> Ended:
         mode=x.mode, tries=x.tries, losses=len(x.ledger.losses) if x.ledger is not None else 0, request=x.decoded, usage=seen.usage,
         finish=seen.finish, answer_id=seen.answer_id, answer_model=seen.model, first_s=x.responder.first_s,
     )
-
-
-def _keep(x: Exchange, services: Services, spool: Spool, status: int, now_s: float, since_s: float) -> None:
-    """Its usage record, for the spool."""
-    try:
-        row = _row(x, services.prices, status, now_s, since_s)
-    except (ValueError, TypeError, ArithmeticError):
-        log.exception("usage record not made", request_id=x.request_id)
-        services.dropped(1)
-        return
-    spool.add(row)
-    if row.provider is not None and (row.input_total or row.output_total):
-        metrics = services.metrics
-        metrics.spent(row.provider, metrics.model_label(x.route.name) if x.route else "", row.team, row.cost_usd)
 
 
 def _row(x: Exchange, prices: Prices, status: int, now_s: float, since_s: float) -> UsageRow:
@@ -138,8 +140,8 @@ def _ms(seconds: float) -> float:
     return int(seconds * 1e6) / 1000
 
 
-def _count(x: Exchange, metrics: Metrics, status: int, now_s: float) -> None:
-    target = x.target
+def _count(x: Exchange, status: int, now_s: float, since_s: float) -> None:
+    target, metrics = x.target, x.runtime.metrics
     provider, upstream = (target.provider, target.protocol) if target else ("", "")
     model = metrics.model_label(x.route.name) if x.route else ""
     client = x.codec.name
@@ -159,6 +161,9 @@ def _count(x: Exchange, metrics: Metrics, status: int, now_s: float) -> None:
             metrics.losses[client, upstream, metrics.feature_label(loss.feature), loss.action].inc()
     for protocol, where, name in _unknown(x, upstream):
         metrics.unknown_items[protocol, where, metrics.item_label(name)].inc()
+
+
+STEPS = (_settle, _count, _tell, _keep)
 
 
 def _unknown(x: Exchange, upstream: str) -> Iterator[tuple[str, str, str]]:

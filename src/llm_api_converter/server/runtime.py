@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_network
 
 import structlog
@@ -33,6 +34,8 @@ from .vault import Vault
 
 log = structlog.get_logger("gateway")
 
+DIGESTS = 4096
+"""Keys whose digests this worker remembers: making one is the better half of what it costs to know a caller."""
 PING_AFTER_S = 10.0
 """Silence after which a stream gets a keep-alive. Clients and load balancers lose patience between 15 and 60 s."""
 
@@ -108,6 +111,7 @@ class Runtime:
         self.ready = False
         self.client: Client
         self.demo = DemoClient()
+        self._digest_of = lru_cache(DIGESTS)(digest_of)
         self._open = not config.auth.require_api_key
         self._master = master_key.encode()
         scraper = config.auth.metrics_key
@@ -170,10 +174,10 @@ class Runtime:
         if services is None:
             raise ApiError("unauthenticated", WRONG)
         for key in keys:
-            found = services.keys.known(digest_of(key))
+            found = services.keys.known(self._digest_of(key))
             if found is not None:
                 return found
-        return digest_of(keys[0])
+        return self._digest_of(keys[0])
 
 
 def _secrets(config: Config) -> list[str]:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from ..observe.tasks import background, stopped
 from ..store.base import StoreError, UsageLog
 from ..store.records import Budget, Period, UsageRow
-from ..store.sums import PERIODS, costs, periods
+from ..store.sums import DAY_S, PERIODS, costs, periods
 
 log = structlog.get_logger("gateway")
 
@@ -65,15 +65,13 @@ class _Known:
     long as `waits` says so.
     """
 
-    __slots__ = ("asked_s", "asking", "calm", "periods", "spent", "waits")
+    __slots__ = ("asked_s", "asking", "periods", "spent", "waits")
 
     def __init__(self) -> None:
         self.spent: dict[str, Decimal] = {}
         self.periods: set[Period] = set()
         self.asked_s = 0.0
         self.asking: asyncio.Task[None] | None = None
-        self.calm: tuple[Bound, int, tuple[str, str, str]] | None = None
-        """For which budget, after which change of the sums and in which periods all was well."""
         self.waits = True
 
 
@@ -90,24 +88,24 @@ class Budgets:
         self._told: set[tuple[str, str, float]] = set()
         self._task: asyncio.Task[None] | None = None
 
+    def mark(self) -> tuple[int, float]:
+        """Changes with everything that an answer of `check` goes by. While anybody spends it does every few seconds; so whoever asks again
+        only when it has changed keeps its scopes in use.
+        """
+        return self._changes, self._clock() // DAY_S
+
     async def check(self, bounds: Sequence[Bound]) -> Standing | None:
         """The worst standing: one that is spent, else the nearest to its limit that is worth a warning; None: all is well."""
         now_s = self._clock()
         worst: Standing | None = None
         for bound in bounds:
             known = self._known.get(bound.scope)
-            calm = (bound, self._changes, periods(now_s))
-            if known is not None and known.calm == calm:
-                known.asked_s = now_s
-                continue
             if known is None or known.waits or not self._covers(known, bound):
                 known = await self._asked(bound)
             known.asked_s = now_s
-            known.calm = (bound, self._changes, periods(now_s))
             for standing in standings(bound, known.spent, self._undelivered.get(bound.scope, {}), now_s):
                 if standing.state == "ok":
                     continue
-                known.calm = None
                 self._warn(standing, now_s)
                 if standing.state == "spent":
                     return standing
