@@ -151,6 +151,24 @@ async def test_a_store_that_is_slow_gets_its_records_from_the_file(make: Make, g
     assert len(await stored(gate)) == 120
 
 
+async def test_many_batches_for_a_store_that_is_nearly_slow_are_soon_in_the_file(
+    make: Make, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 10)
+    notes = Notes()
+    spool = make(notes)
+    gate.slow_s = 0.1
+    await spool.start()
+    for number in range(300):  # three seconds, if each waited for the one before
+        spool.add(a_row(number))
+    began_s = time.monotonic()
+    await until(lambda: len(notes.sent) + notes.waits[0] == 300)
+    assert time.monotonic() - began_s < 1
+    gate.slow_s = 0.0
+    await until(lambda: len(notes.sent) == 300)
+    assert len(await stored(gate)) == 300
+
+
 async def test_what_a_stop_leaves_is_delivered_by_the_next_start(make: Make, gate: Gate, tmp_path: Path) -> None:
     gate.shut = True
     first = make(Notes())

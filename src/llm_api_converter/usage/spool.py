@@ -2,8 +2,8 @@
 store when it takes them, what it has not taken at once.
 
 Each worker has files of its own (`segment`). A killed process loses what has happened in the last `FLUSH_S`, and what was under way to the
-store for less than `STRAIGHT_S`. Files of dead workers are adopted by living ones. A record may reach the store twice (a worker is killed
-between the delivery and its note of it): it has an id, and the store takes it once.
+store: less than a second together, however slow the store is. Files of dead workers are adopted by living ones. A record may reach the
+store twice (a worker is killed between the delivery and its note of it): it has an id, and the store takes it once.
 
 Nothing here makes a request wait. Where the disk is full, or more waits than may, records are given up, counted and logged.
 """
@@ -27,8 +27,8 @@ from .segment import SUFFIX, Segment, line_of
 log = structlog.get_logger("gateway")
 
 FLUSH_S = 0.25
-STRAIGHT_S = 0.3
-"""How long the store may take for a batch that is in no file."""
+STRAIGHT_S = 0.2
+"""How long the store may take for what is in no file: so much for a batch, and no other is begun when it has passed."""
 CHUNK = 64
 """Records that are written to the file in one go, before it is looked whether there is room for more."""
 GATHER_S = 0.25
@@ -116,8 +116,9 @@ class Spool:
         while True:
             await asyncio.sleep(FLUSH_S)
             left = len(self._fresh)  # what comes meanwhile has its turn later: many at a time cost less
+            until_s = monotonic() + STRAIGHT_S
             while left > 0:
-                if self._is_quick and self._first() is None:
+                if self._is_quick and self._first() is None and monotonic() < until_s:
                     rows = self._next(min(left, BATCH))
                     await self._send_straight(rows)
                 else:
