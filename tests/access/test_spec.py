@@ -47,6 +47,8 @@ def test_a_change_holds_only_what_was_said() -> None:
     [
         ({}, ("name",)),
         ({"name": ""}, ("name",)),
+        ({"name": "a\0b"}, ("name",)),
+        ({"name": "a", "team": "red\n"}, ("team",)),
         ({"name": "a", "model": ["x"]}, ("model",)),
         ({"name": "a", "protocols": ["grpc"]}, ("protocols", 0)),
         ({"name": "a", "addresses": ["localhost"]}, ("addresses", 0)),
