@@ -42,7 +42,7 @@ class Notes:
     def __init__(self) -> None:
         self.rows: list[UsageRow] = []
         self.sent: list[str] = []
-        self.waits = (0, 0)
+        self.waits = (-1, -1)
         self.given_up = 0
 
     def accounted(self, rows: Sequence[UsageRow]) -> None:

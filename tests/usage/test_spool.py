@@ -109,6 +109,7 @@ async def test_what_the_store_takes_at_once_is_in_no_file(make: Make, gate: Gate
         spool.add(a_row(number))
     await until(lambda: len(notes.sent) == 700)
     assert [row.id for row in notes.rows] == notes.sent
+    assert notes.waits == (0, 0)
 
 
 async def test_what_the_store_does_not_take_at_once_is_in_the_file_meanwhile_and_counted_once(make: Make, gate: Gate, tmp_path: Path) -> None:

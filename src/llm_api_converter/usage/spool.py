@@ -87,6 +87,7 @@ class Spool:
         """Take a file, and begin. Raises OSError where the folder cannot be written."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._begin_segment()
+        self._told()
         await asyncio.to_thread(published)  # some milliseconds that no request should wait for
         self._tasks = [background(work()) for work in (self._flushing, self._delivering, self._adopting)]
 
