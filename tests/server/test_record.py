@@ -2,13 +2,24 @@
 
 import asyncio
 import json
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
+from llm_api_converter.hub.errors import ApiError
+from llm_api_converter.hub.response import Usage
+from llm_api_converter.observe.logs import Redactor
 from llm_api_converter.server import record
-from llm_api_converter.server.exchange import Exchange
+from llm_api_converter.server.answers import Seen
+from llm_api_converter.server.exchange import NOBODY, Exchange
+from llm_api_converter.store.records import UsageRow
+from llm_api_converter.usage.prices import Called, Price, Prices
 from tests.fakes import KEY, Lines, sse_reply
 from tests.server.test_pipeline import ANTHROPIC_ASK, CHAT, CHAT_ASK, CHAT_STREAM, MESSAGES, case, post
 
@@ -103,3 +114,46 @@ async def test_one_that_cannot_be_recorded_costs_no_other(monkeypatch: pytest.Mo
                 await asyncio.sleep(0.01)
     assert [line["request_id"] for line in lines] == ["good-1", "bad-1", "good-2"], "together, and as far as it goes"
     assert [(line["event"], line["request_id"]) for line in told if line["log_level"] == "error"] == [("exchange not recorded", "bad-1")]
+
+
+def ended(**more: Any) -> Any:
+    """An exchange as far as its record looks at it: refused before any call, where nothing else is said."""
+    fields: dict[str, Any] = {
+        "who": NOBODY, "target": None, "called": None, "seen": None, "ledger": None, "started_s": 1.0, "earlier": (), "request_id": "req_1",
+        "match": SimpleNamespace(operation="generate"), "codec": SimpleNamespace(name="anthropic"), "model": "asked", "route": None,
+        "runtime": SimpleNamespace(redactor=Redactor(["sk-provider-1"])), "responder": SimpleNamespace(first_s=0.0), "stream": False,
+        "error": None, "tries": 0,
+    }  # fmt: skip
+    return SimpleNamespace(**(fields | more))
+
+
+def test_a_request_that_was_refused_before_any_call() -> None:
+    row = record._row(ended(error=ApiError("not_found", "no"), model="my sk-provider-1"), Prices(), 404, 3.5, 100.0)
+    assert (row.provider, row.upstream_model, row.cost_usd, row.tries) == (None, None, None, 0)
+    assert (row.status, row.error, row.at_s, row.latency_s, row.model) == (404, "not_found", 101.0, 2.5, "my ***")
+
+
+def test_a_client_that_left_keeps_what_the_upstream_had_counted_and_nothing_is_made_up() -> None:
+    called, seen = Called("one", "openai_compatible", "http://one", "m"), Seen()
+    prices = Prices([Price(provider="one", model="m", input=Decimal(1), output=Decimal(2))])
+    gone = ApiError("internal", "left", status=record.CLIENT_GONE_STATUS)
+    row = record._row(ended(called=called, seen=seen, error=gone), prices, record.CLIENT_GONE_STATUS, 2.0, 0.0)
+    assert (row.input_total, row.output_total, row.cost_usd, row.price, row.raw) == (None, None, None, None, None)
+    assert (row.status, row.error) == (499, "client_gone")
+    seen.usage = Usage(1000, 1)
+    row = record._row(ended(called=called, seen=seen, error=gone), prices, record.CLIENT_GONE_STATUS, 2.0, 0.0)
+    assert (row.input_total, row.output_total, row.cost_usd, row.provider) == (1000, 1, Decimal("0.001002"), "one")
+
+
+@given(st.text(), st.lists(st.text(), max_size=60))
+def test_any_text_of_a_client_can_be_stored(model: str, paths: list[str]) -> None:
+    losses = [SimpleNamespace(action="dropped", path=path) for path in paths]
+    called = Called("one", "t", "http://x", model)
+    x = ended(model=model, called=called, route=SimpleNamespace(name=model), ledger=SimpleNamespace(losses=losses))
+    row = record._row(x, Prices(), 200, 2.0, 0.0)
+    for text in (row.model, row.route or "", row.upstream_model or "", *row.losses):
+        assert "\0" not in text
+        assert len(text) <= 200
+        text.encode()
+    assert len(row.losses) <= 50
+    assert msgspec.json.decode(msgspec.json.encode(row), type=UsageRow) == row

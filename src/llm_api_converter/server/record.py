@@ -9,7 +9,7 @@ import structlog
 from ..hub.events import Aside
 from ..observe.traces import Ended
 from ..store.records import UsageRow
-from ..usage.account import CLIENT_GONE, MAX_LOSSES, Bill, Spent, bill, clean
+from ..usage.account import CLIENT_GONE, MAX_LOSSES, Spent, bill, clean
 from ..usage.prices import Prices
 from .admission import release, settles_later
 from .answers import Seen
@@ -23,7 +23,6 @@ ACCOUNTED = frozenset({"generate", "count", "embed", "compact"})
 """Operations that have a usage record."""
 TOGETHER = 32
 WAIT_S = 0.005
-NOTHING = Bill()
 CLIENT_GONE_STATUS = 499
 """For log and metrics only: the client left before its answer was complete."""
 
@@ -72,7 +71,7 @@ class Recorder:
 
 
 def _settle(x: Exchange, status: int, now_s: float, since_s: float) -> None:
-    if x.allowed is not None and settles_later(x):
+    if settles_later(x):
         release(x)
 
 
@@ -120,7 +119,7 @@ def _row(x: Exchange, prices: Prices, status: int, now_s: float, since_s: float)
     spent = x.earlier
     if called is not None and seen is not None and seen.usage is not None:
         spent = (*spent, Spent(called, seen.usage, seen.tier))
-    billed = bill(spent, prices, at_s) if spent else NOTHING
+    billed = bill(spent, prices, at_s)
     return UsageRow(
         id=rising_id("use_"), at_s=at_s, request_id=x.request_id, operation=x.match.operation, protocol=x.codec.name,
         model=clean(x.runtime.redactor(x.model)), status=status,  # some send their key where the model should be

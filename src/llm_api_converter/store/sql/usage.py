@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..base import Page
@@ -52,10 +52,6 @@ class SqlUsage:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        added = database.insert(spent)
-        self._added_up = added.on_conflict_do_update(index_elements=["scope", "period"], set_={
-            "cost_usd": spent.c.cost_usd + added.excluded.cost_usd, "cost_pico": spent.c.cost_pico + added.excluded.cost_pico,
-        })
 
     @again
     async def add(self, rows: Sequence[UsageRow]) -> int:
@@ -67,7 +63,7 @@ class SqlUsage:
         async with self._db.write() as tx:
             new = await self._put(tx, known)
             if sums := _sums([known[row_id] for row_id in new]):
-                await tx.execute(self._added_up, [dict(zip(_SUM_NAMES, values, strict=True)) for values in sums])
+                await tx.execute(text(_ADD_UP), sums)
         return len(new)
 
     async def _put(self, tx: AsyncConnection, known: Mapping[str, UsageRow]) -> list[str]:
@@ -164,7 +160,7 @@ def _flat(rows: Sequence[UsageRow]) -> list[tuple[str, list[Any]]]:
 
 
 def _put_straight(
-    known: Mapping[str, UsageRow], statements: Sequence[tuple[str, list[Any]]], sums: "Sequence[_Sum]", connection: sqlite3.Connection
+    known: Mapping[str, UsageRow], statements: Sequence[tuple[str, list[Any]]], sums: list[dict[str, Any]], connection: sqlite3.Connection
 ) -> int:
     """Write those that are not there, and add up what they cost; how many they are. Nearly always all are new, and `statements` and `sums`
     of all will do; where some are not, it is asked which.
@@ -190,17 +186,20 @@ def _put_straight(
     return len(known)
 
 
-_Sum = tuple[str, str, int, int]
-_SUM_NAMES = ("scope", "period", "cost_usd", "cost_pico")
 _ADD_UP = (
-    f"INSERT INTO spent ({', '.join(_SUM_NAMES)}) VALUES (?, ?, ?, ?) ON CONFLICT (scope, period) DO UPDATE SET "
-    "cost_usd = cost_usd + excluded.cost_usd, cost_pico = cost_pico + excluded.cost_pico"
+    "INSERT INTO spent (scope, period, cost_usd, cost_pico) VALUES (:scope, :period, :cost_usd, :cost_pico) ON CONFLICT (scope, period) "
+    "DO UPDATE SET cost_usd = spent.cost_usd + excluded.cost_usd, cost_pico = spent.cost_pico + excluded.cost_pico"
 )
+"""Of both engines."""
 
 
-def _sums(rows: Iterable[UsageRow]) -> list[_Sum]:
+def _sums(rows: Iterable[UsageRow]) -> list[dict[str, Any]]:
     """What they add to `spent`."""
-    return [(scope, period, *split_money(amount)) for (scope, period), amount in sorted(costs(rows).items())]
+    found = []
+    for (scope, period), amount in sorted(costs(rows).items()):
+        usd, pico = split_money(amount)
+        found.append({"scope": scope, "period": period, "cost_usd": usd, "cost_pico": pico})
+    return found
 
 
 def _conditions(which: UsageFilter) -> list[ColumnElement[bool]]:
