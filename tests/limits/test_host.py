@@ -113,7 +113,7 @@ def test_killed_before_any_line_it_leaves_the_old_state_or_the_new(tmp_path: Pat
     # Looking takes a request as well. The slot is free again each time, or nothing could be reserved any more.
     changes = [tuple(old - new for old, new in zip(before, after, strict=True)) for before, after in itertools.pairwise(seen)]
     nothing, reserved, settled = (1.0, 0.0, 1.0), (2.0, 10.0, 2.0), (2.0, 7.0, 2.0)
-    assert len(changes) > 300
+    assert len(changes) > 200
     assert [change for change, _ in itertools.groupby(changes)] == [nothing, reserved, settled]
 
 
@@ -241,7 +241,7 @@ async def test_buckets_that_are_full_make_room_and_none_else(tmp_path: Path, mon
 def test_another_boot_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = Table(tmp_path)
     place = first.bucket(mark_of("a"), 1.0, 5.0, 100.0, ())
-    first.change((place + 1, first.words[place + 1], place + 2, first.words[place + 2]), (2.0, 100.0))
+    first.change((place + 1, first.words[place + 1], place + 2, first.words[place + 2]), ((place + 1, 2.0), (place + 2, 100.0)))
     same = Table(tmp_path)
     assert same.words[place + 1] == 2.0
     monkeypatch.setattr(table_module, "_boot", lambda: b"the next boot")

@@ -34,6 +34,17 @@ class Rule(Struct, frozen=True):
         return self.dimension == "concurrent"
 
 
+class Rules(tuple[Rule, ...]):
+    """The buckets of many requests, as whoever makes them once and keeps them hands them out: each is equal to nothing but itself, so that
+    what is known of it is found without looking into every rule.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+
+
 class Grant(Struct, frozen=True):
     """What was taken, to be settled. `levels` are the buckets' after it, in the order of `rules`; `lease` holds slots. An empty grant
     holds nothing.
@@ -87,12 +98,15 @@ Log = Callable[[Decision], None]
 
 
 class Limiter(Protocol):
-    """A back end. `away` counts decisions that could not be asked for. `settles_at_once`: settling never waits, and many calls in a row are
+    """A back end. `settles_at_once`: settling never waits, and many calls in a row are
     cheaper than each by itself.
     """
 
-    away: int
     settles_at_once: bool
+
+    @property
+    def away(self) -> int:
+        """How often it could not be asked."""
 
     def reserve(self, rules: tuple[Rule, ...], tokens: float) -> "Grant | Denied | Awaitable[Grant | Denied]":
         """Take 1 of `requests`, `tokens` of `tokens`, a slot of `concurrent`. An empty grant: it could not be asked for, and the settings

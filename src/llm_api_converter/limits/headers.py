@@ -20,12 +20,12 @@ _KEPT = 4096
 
 
 class _Told(NamedTuple):
-    """What is told of one dimension: the buckets it may be about, by their places among the rules, with the header of their limit, and
-    the names of the other two.
-    """
+    """What may be told of a bucket: its place among the rules, what it is like, the header of its limit and the names of the other two."""
 
-    places: tuple[int, ...]
-    limits: tuple[tuple[bytes, bytes], ...]
+    place: int
+    burst: float
+    rate_per_s: float
+    limit: tuple[bytes, bytes]
     remaining: bytes
     reset: bytes
 
@@ -34,36 +34,35 @@ def limit_headers(protocol: str, rules: tuple[Rule, ...], levels: Sequence[float
     """The headers of the bucket of each dimension that has least of its burst left. `levels` are the buckets' after a decision, in the
     order of `rules`; `now_s` is Unix time.
     """
-    names = _NAMES.get(protocol)
-    if names is None:
-        return []
     headers: Headers = []
-    written = names.reset_written
-    for told in _plan(protocol, rules):
-        which = 0
-        if len(told.places) > 1:
-            shares = [max(0.0, levels[place]) / rules[place].burst for place in told.places]
-            which = shares.index(min(shares))
-        place = told.places[which]
-        level, rule = levels[place], rules[place]
-        reset_s = (rule.burst - level) / rule.rate_per_s if rule.rate_per_s > 0 else 0.0
-        headers += (
-            told.limits[which], (told.remaining, b"%d" % level if level > 0 else b"0"),
-            (told.reset, written(min(max(0.0, reset_s), LONGEST_S), now_s)),
-        )  # fmt: skip
+    written, plan = _plan(protocol, rules)
+    for buckets in plan:
+        told = buckets[0] if len(buckets) == 1 else min(buckets, key=lambda one: max(0.0, levels[one.place]) / one.burst)
+        place, burst, rate_per_s, limit, remaining, reset = told
+        level = levels[place]
+        reset_s = (burst - level) / rate_per_s if rate_per_s > 0 and level < burst else 0.0
+        if reset_s > LONGEST_S:
+            reset_s = LONGEST_S
+        headers += limit, (remaining, b"%d" % level if level > 0 else b"0"), (reset, written(reset_s, now_s))
     return headers
 
 
 @lru_cache(_KEPT)
-def _plan(protocol: str, rules: tuple[Rule, ...]) -> tuple[_Told, ...]:
-    names = _NAMES[protocol]
+def _plan(protocol: str, rules: tuple[Rule, ...]) -> tuple[Callable[[float, float], bytes], tuple[tuple[_Told, ...], ...]]:
+    """How a reset is written, and the buckets of each dimension that is told of."""
+    names = _NAMES.get(protocol)
+    if names is None:
+        return lambda reset_s, now_s: b"", ()
     found = []
     for dimension in ("requests", "tokens"):
-        places = tuple(place for place, rule in enumerate(rules) if rule.dimension == dimension)
-        if places:
-            limit, remaining, reset = (form.format(dimension).encode() for form in (names.limit, names.remaining, names.reset))
-            found.append(_Told(places, tuple((limit, b"%d" % rules[place].burst) for place in places), remaining, reset))
-    return tuple(found)
+        limit, remaining, reset = (form.format(dimension).encode() for form in (names.limit, names.remaining, names.reset))
+        buckets = tuple(
+            _Told(place, rule.burst, rule.rate_per_s, (limit, b"%d" % rule.burst), remaining, reset)
+            for place, rule in enumerate(rules) if rule.dimension == dimension
+        )  # fmt: skip
+        if buckets:
+            found.append(buckets)
+    return names.reset_written, tuple(found)
 
 
 @lru_cache(256)

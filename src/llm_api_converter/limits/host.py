@@ -6,7 +6,6 @@ without `await`. Slots belong to workers: what one held that has died is free as
 
 import asyncio
 from collections.abc import Sequence
-from operator import sub
 from pathlib import Path
 from time import clock_gettime
 from typing import Any, Literal
@@ -51,7 +50,6 @@ class HostLimiter:
     def __init__(self, folder: Path, log: Log | None = None) -> None:
         self._folder = folder
         self._log = log
-        self.away = 0
         self._buckets: dict[tuple[Rule, ...], tuple[_Bucket, ...]] = {}
         self._due: dict[int, tuple[_Bucket, float]] = {}
         """By the mark of the record: what is to be taken from it, or given back."""
@@ -84,6 +82,10 @@ class HostLimiter:
         self._workers.close()  # whoever needs the slots of this worker finds it gone
         self._table.close()
 
+    @property
+    def away(self) -> int:
+        return self._table.refused if self._is_open else 0
+
     def status(self) -> dict[str, Any]:
         if not self._is_open:
             return {"backend": "host", "reachable": False, "away": self.away}
@@ -96,15 +98,15 @@ class HostLimiter:
         buckets = self._buckets.get(rules) or self._known(rules)
         table = self._table
         words, marks = table.words, table.marks
-        self._lock()
+        table.lock()
         try:
             now_s = clock_gettime(CLOCK)
             while True:  # once, but where the dead gave slots back, which changes what was seen before
                 denied, longest_s, lease = None, 0.0, ""
                 levels: list[float] = []
-                costs: list[float] = []
+                left: list[float] = []
                 old: list[float] = []
-                values: list[float] = []
+                new: list[tuple[int, float]] = []
                 for bucket in buckets:
                     place = bucket.place
                     if marks[place] != bucket.mark:
@@ -115,29 +117,30 @@ class HostLimiter:
                         if level < 1 and self._free_dead(place):
                             break
                         wait_s = 0.0 if level >= 1 else SLOT_RETRY_S
-                        self._hold(place, 1.0, old, values)
+                        self._hold(place, 1.0, old, new)
                     else:
                         cost = price(tokens, bucket.burst) if bucket.by_tokens else 1.0
                         before, at_s = words[place + LEVEL], words[place + AT]
                         level, wait_s = decide(before, at_s, now_s, bucket.rate_per_s, bucket.burst, cost)
                         old += (place + LEVEL, before, place + AT, at_s)
-                        values += (level - cost, now_s)
+                        new += ((place + LEVEL, level - cost), (place + AT, now_s))
                     levels.append(level)
-                    costs.append(cost)
+                    left.append(level - cost)
                     if wait_s > longest_s:
                         longest_s, denied = wait_s, bucket.rule
                 else:
                     break
             told = None if self._log is None else (table.order(), self._freed(buckets))
             if denied is None:
-                table.change(old, values)
+                table.change(old, new)
             if told is not None:
+                costs = [price(tokens, bucket.burst) if bucket.by_tokens else 1.0 for bucket in buckets]
                 self._tell("reserve", now_s, denied is None, buckets, levels, costs, *told)
         finally:
             table.unlock()
         if denied is not None:
             return Denied(denied, longest_s, rules, tuple(levels))
-        return Grant(rules, tokens, tuple(map(sub, levels, costs)), lease)
+        return Grant(rules, tokens, tuple(left), lease)
 
     def settle(self, grant: Grant, tokens: float | None) -> None:
         """Slots are freed at once, the truth about tokens is told within `SETTLE_S`, that of many calls together. Never fails: what cannot
@@ -167,7 +170,7 @@ class HostLimiter:
         due = [(bucket, cost) for bucket, cost in self._due.values() if cost]
         try:
             for start in range(0, len(due), MOST):
-                self._lock()
+                self._table.lock()
                 try:
                     self._give(*zip(*due[start : start + MOST], strict=True))
                 finally:
@@ -185,32 +188,32 @@ class HostLimiter:
         now_s = clock_gettime(CLOCK)
         levels: list[float] = []
         old: list[float] = []
-        values: list[float] = []
+        new: list[tuple[int, float]] = []
         for bucket, cost in zip(buckets, costs, strict=True):
             place = bucket.place
             if marks[place] != bucket.mark:
                 place = self._find(bucket, buckets, now_s)
             if bucket.is_slots:
                 level = bucket.burst - words[place + TAKEN]
-                self._hold(place, cost, old, values)
+                self._hold(place, cost, old, new)
             else:
                 before, at_s = words[place + LEVEL], words[place + AT]
                 level = decide(before, at_s, now_s, bucket.rate_per_s, bucket.burst, 0.0)[0]
                 after = level - cost
                 old += (place + LEVEL, before, place + AT, at_s)
-                values += (after if after < bucket.burst else bucket.burst, now_s)
+                new += ((place + LEVEL, after if after < bucket.burst else bucket.burst), (place + AT, now_s))
             levels.append(level)
         told = None if self._log is None else (table.order(), self._freed(buckets))
-        table.change(old, values)
+        table.change(old, new)
         if told is not None:
             self._tell("settle", now_s, True, buckets, levels, costs, *told)
 
-    def _hold(self, place: int, count: float, old: list[float], values: list[float]) -> None:
+    def _hold(self, place: int, count: float, old: list[float], new: list[tuple[int, float]]) -> None:
         """Note the change: so many slots of a record more for this worker."""
         words, own = self._table.words, place + COUNTS + self._worker
         taken, mine = words[place + TAKEN], words[own]
         old += (place + TAKEN, taken, own, mine)
-        values += (taken + count, mine + count)
+        new += ((place + TAKEN, taken + count), (own, mine + count))
 
     def _tell(
         self, kind: Literal["reserve", "settle"], now_s: float, granted: bool, buckets: Sequence[_Bucket], levels: Sequence[float],
@@ -258,10 +261,3 @@ class HostLimiter:
         for number in dead:
             self._table.clear(number)
         return bool(dead)
-
-    def _lock(self) -> None:
-        try:
-            self._table.lock()
-        except LockBusy:
-            self.away += 1
-            raise

@@ -19,7 +19,8 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
@@ -50,6 +51,7 @@ _SIZE = (_SLOTS_AT + SLOTS * _SLOT) * _WORD
 MOST_WORDS = (_HEAD - _ENTRIES) // 2
 """So many may be changed at once."""
 _JOURNALS = [Struct(f"={2 * count}d") for count in range(MOST_WORDS + 1)]
+_JOURNAL_AT = _ENTRIES * _WORD
 _SPINS = 200
 _PAUSE_S = 0.0002
 
@@ -70,7 +72,11 @@ class Table:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stuck_until_s = 0.0
+        self.refused = 0
+        """How often the lock could not be had."""
         self._file = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.unlock: Callable[[], None] = partial(fcntl.flock, self._file, fcntl.LOCK_UN)
+        """Let the others."""
         self.forgotten = 0
         try:
             self._map = self._mapped()
@@ -106,13 +112,10 @@ class Table:
         if self.marks[_JOURNAL]:
             self._roll_back()
 
-    def unlock(self) -> None:
-        """Let the others."""
-        fcntl.flock(self._file, fcntl.LOCK_UN)
-
     def _wait(self) -> None:
         """The event loop waits too, so not for long, and not once a request while a stopped process holds the lock."""
         if self.is_stuck:
+            self.refused += 1
             raise StillBusy(f"the limits in {self._folder} are still locked")
         end_s = time.monotonic() + LOCK_S
         spins = 0
@@ -128,17 +131,20 @@ class Table:
             except BlockingIOError:
                 if time.monotonic() > end_s:
                     self._stuck_until_s = time.monotonic() + STUCK_S
+                    self.refused += 1
                     raise LockBusy(f"the limits in {self._folder} were locked for over {LOCK_S:g} s: is a process stopped?") from None
 
     # ------------------------------------------------------------ changes
 
-    def change(self, old: Sequence[float], values: Sequence[float]) -> None:
-        """Write all of these words, or none: at most `MOST_WORDS`. `old`: the place of each, and what it holds now, in turn."""
+    def change(self, old: Sequence[float], new: Sequence[tuple[int, float]]) -> None:
+        """Write all of these words, or none: at most `MOST_WORDS`. `new`: places and what they will hold. `old`: the place of each, and
+        what it holds now, in turn.
+        """
         words, marks = self.words, self.marks
-        _JOURNALS[len(values)].pack_into(self._map, _ENTRIES * _WORD, *old)
-        marks[_JOURNAL] = len(values)
-        for place, value in zip(old[::2], values, strict=True):
-            words[place] = value  # type: ignore[call-overload]  # a place is a whole number
+        _JOURNALS[len(new)].pack_into(self._map, _JOURNAL_AT, *old)
+        marks[_JOURNAL] = len(new)
+        for place, value in new:
+            words[place] = value
         marks[_JOURNAL] = 0
 
     def _roll_back(self) -> None:
@@ -217,7 +223,7 @@ class Table:
                 place = _SLOTS_AT + number * _SLOT
                 taken, freed = self.words[place + TAKEN], self.words[place + FREED]
                 old = (place + COUNTS + worker, count, place + TAKEN, taken, place + FREED, freed)
-                self.change(old, (0.0, taken - count, freed + count))
+                self.change(old, tuple(zip(old[::2], (0.0, taken - count, freed + count), strict=True)))
 
     # ------------------------------------------------------------ the file
 

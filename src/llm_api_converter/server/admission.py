@@ -11,13 +11,12 @@ import structlog
 from ..access.credentials import client_address
 from ..access.principal import Principal, check_address, check_model, check_protocol
 from ..hub.errors import ApiError
-from ..limits.base import Away, Denied, Grant, Rule
+from ..limits.base import Away, Denied, Grant
 from ..limits.headers import limit_headers, retry_after
 from ..limits.host import LockBusy, StillBusy
 from ..providers.target import Route
 from ..usage.budgets import Standing
 from .exchange import Exchange
-from .services import Services
 
 log = structlog.get_logger("gateway")
 
@@ -62,14 +61,14 @@ async def admit(x: Exchange) -> None:
                 services.metrics.budget_refused(standing.bound.scope, standing.period)
                 raise _spent(standing)
             x.budget_warning = f"{standing.bound.scope} {standing.period} {standing.share:.0%}"
-    if allowance.rules:
-        await _reserve(x, services, allowance.rules)
-
-
-async def _reserve(x: Exchange, services: Services, rules: tuple[Rule, ...]) -> None:
-    """The tokens of a request are guessed by its length until the upstream says."""
-    try:
+    rules = allowance.rules
+    if not rules:
+        return
+    try:  # the tokens of a request are guessed by its length until the upstream says
         answer = services.limiter.reserve(rules, float(len(x.body) // CHARACTERS_A_TOKEN + 1))
+        if type(answer) is Grant:
+            x.allowed = answer
+            return
         decided = answer if isinstance(answer, Grant | Denied) else await answer
     except Away as error:
         services.metrics.limiter_failed(let_in=False)

@@ -4,7 +4,7 @@ gateway's. Pure; worked out once for a key and a model and kept.
 
 from ..access.principal import Principal
 from ..config import BudgetConfig, Config, RatesConfig
-from ..limits.base import Rule
+from ..limits.base import Rule, Rules
 from ..store.records import Budget, KeyRecord, Limits
 from ..usage.budgets import Bound
 
@@ -46,7 +46,7 @@ class Allowances:
         if found is None:
             if len(self._found) >= KEPT:
                 self._found.clear()
-            rules = tuple(self._made(record, route)) if self._on else ()
+            rules = Rules(self._made(record, route) if self._on else ())
             found = self._found[mark] = Allowance(rules, () if record is None else tuple(self._bounded(record)))
         return found
 

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from .http import LEAVING, SEND_WHOLE, Leaving
 
 _HEAD = b"HTTP/1.1 "
+_CLOSE = (b"connection", b"close")
 _IN_HEADERS = bytes(x for x in range(256) if x == 0x09 or 0x20 <= x != 0x7F)
 """What may stand in a head besides the ends of its lines."""
 
@@ -98,14 +99,11 @@ def send_whole(cycle: RequestResponseCycle, status: int, headers: Sequence[tuple
     """
     if cycle.response_started or cycle.disconnected or cycle.flow.write_paused or cycle.scope["method"] == "HEAD" or status in (204, 304):
         return False
-    pieces = [STATUS_LINE[status]]
-    for name, value in (*cycle.default_headers, *headers):
-        pieces += (name, b": ", value, b"\r\n")
+    lines = [*cycle.default_headers, *headers, (b"content-length", b"%d" % len(body))]
     if not cycle.keep_alive:
-        pieces.append(b"connection: close\r\n")
-    pieces.append(b"content-length: %d\r\n\r\n" % len(body))
-    head = b"".join(pieces)
-    ends = 3 + len(cycle.default_headers) + len(headers) + (not cycle.keep_alive)
+        lines.append(_CLOSE)
+    head = STATUS_LINE[status] + b"\r\n".join(map(b": ".join, lines)) + b"\r\n\r\n"
+    ends = len(lines) + 2
     if head.translate(None, _IN_HEADERS) != b"\r\n" * ends:
         raise RuntimeError("a header holds what must not be in one")
     cycle.response_started = cycle.response_complete = True

@@ -171,4 +171,4 @@ def rising_id(prefix: str) -> str:
     """A fresh id, above those made before: its first 14 digits are the time in microseconds. What is stored in bulk is then written
     where the last of it was; in a large index every random id is a page of its own to change.
     """
-    return f"{prefix}{time_ns() // 1000:014x}{_random_bits(40):010x}"
+    return f"{prefix}{time_ns() // 1000 << 40 | _random_bits(40):024x}"

@@ -34,14 +34,14 @@ def _periods(day: int) -> tuple[str, str, str]:
 
 def costs(rows: Iterable[UsageRow]) -> dict[tuple[str, str], Decimal]:
     """What calls add to which sums: (scope, period name) -> US dollars. Calls that are alike are added up first, as most of a batch are."""
-    alike: defaultdict[tuple[str | None, str | None, tuple[str, str, str]], Decimal] = defaultdict(Decimal)
+    alike: defaultdict[tuple[str | None, str | None, float], Decimal] = defaultdict(Decimal)
     for row in rows:
         if row.cost_usd:
-            alike[row.key_id, row.team, periods(row.at_s)] += row.cost_usd
+            alike[row.key_id, row.team, row.at_s // DAY_S] += row.cost_usd
     sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for (key_id, team, names), cost in alike.items():
+    for (key_id, team, day), cost in alike.items():
         for scope in scopes(key_id, team):
-            for name in names:
+            for name in _periods(int(day)):
                 sums[scope, name] += cost
     return sums
 

@@ -68,14 +68,16 @@ class Prices:
         """What a call cost. `at_s` (Unix time) is when it was made: published prices change. `tier`: the service tier it was given."""
         own, found, source = self._found(called)
         if own is not None:
-            return _cost(own, usage, source)
+            usd = _amount(own, usage)
+            return UNKNOWN if usd is None else Cost(usd, source)
         return UNKNOWN if found is None else _cost(found.model.rates(utc(at_s), said_by(usage, tier)), usage, source)
 
-    def _find(self, called: Called) -> tuple[Rates | None, Listed | None, str]:
-        """The settings' rates, or those that are published; and where they stand."""
+    def _find(self, called: Called) -> tuple["_Tariff | None", Listed | None, str]:
+        """What the settings say, or what is published; and where it stands (of the former with what it says)."""
         price = self._price(called.provider, called.model)
         if price is not None:
-            return own_rates(price), None, f"settings {price.provider}/{price.model}"
+            tariff = _tariff(own_rates(price), 0)
+            return tariff, None, f"settings {price.provider}/{price.model}: {tariff.written}"
         found = _listed(called)
         return None, found, "" if found is None else f"{found.name} of genai-prices {published().version}"
 
@@ -123,7 +125,7 @@ def _amount(tariff: "_Tariff", usage: Usage) -> Decimal | None:
         if tariff.output is None:
             return None
         amount += usage.output_total * tariff.output
-    return EXACT.multiply(_rounded(amount, tariff.unit), PICO)
+    return EXACT.multiply(amount if tariff.unit == 1 else _rounded(amount, tariff.unit), PICO)
 
 
 def _rounded(amount: int, unit: int) -> int:
@@ -181,7 +183,7 @@ def _starts(rates: Rates) -> tuple[int, ...]:
 
 @lru_cache(KEPT)
 def own_rates(price: Price) -> Rates:
-    """A price of the settings, in the form of published ones."""
+    """A price of the settings, in the form of published ones. It does not depend on the length of the input."""
     return Rates(
         input=Steps(price.input), output=Steps(price.output), cache_read=_flat(price.cache_read), cache_write=_flat(price.cache_write),
         cache_write_1h=_flat(price.cache_write_1h),

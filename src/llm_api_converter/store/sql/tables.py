@@ -106,12 +106,13 @@ models = Table(
 )  # fmt: skip
 
 PICO = 1_000_000_000_000
+_PICODOLLARS = Decimal(PICO)
 _PICODOLLAR, _EXACT = Decimal("0.000000000001"), Context(prec=64)
 
 
 def split_money(amount: Decimal) -> tuple[int, int]:
     """Dollars -> (whole dollars, picodollars). Raises ValueError for what is finer than that."""
-    pico = amount * PICO
+    pico = amount * _PICODOLLARS
     whole = int(pico)
     if pico != whole:
         raise ValueError(f"{amount} US dollars is finer than a picodollar")
