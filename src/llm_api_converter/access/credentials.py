@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import parse_qs
 
@@ -11,6 +12,8 @@ from .principal import Network
 KEY_PREFIX = "sk-"
 HINT_LENGTH = 4
 _PLAIN = (b"x-api-key", b"api-key", b"x-goog-api-key")
+REMEMBERED = 4096
+"""Credentials whose digests a worker remembers: making them is the better half of what it costs to know a caller."""
 
 
 def make_key() -> str:
@@ -42,6 +45,20 @@ def given_keys(headers: Mapping[bytes, bytes], query: bytes) -> list[bytes]:
     if query and b"key=" in query:
         keys.extend(value.encode() for value in parse_qs(query.decode("latin-1")).get("key", ()))
     return keys
+
+
+def digests_of(headers: Mapping[bytes, bytes], query: bytes) -> tuple[bytes, ...]:
+    """What is kept of each key a request carries; each once."""
+    authorization = headers.get(b"authorization")
+    if (query and b"key=" in query) or (authorization is not None and b"Credential=" in authorization):  # no two of these are alike
+        return tuple(dict.fromkeys(map(digest_of, given_keys(headers, query))))
+    return _remembered(authorization, headers.get(b"x-api-key"), headers.get(b"api-key"), headers.get(b"x-goog-api-key"))
+
+
+@lru_cache(REMEMBERED)
+def _remembered(*values: bytes | None) -> tuple[bytes, ...]:
+    headers = {name: value for name, value in zip((b"authorization", *_PLAIN), values, strict=True) if value is not None}
+    return tuple(dict.fromkeys(map(digest_of, given_keys(headers, b""))))
 
 
 def client_address(peer: str | None, headers: Mapping[bytes, bytes], trusted: Sequence[Network]) -> str | None:

@@ -74,16 +74,16 @@ class _Counted:
 
     def __init__(self, child: Any) -> None:
         self._child = child
-        self._fresh: float = 0
+        self._fresh: Any = 0
 
-    def inc(self, amount: float = 1) -> None:
-        """So many more."""
+    def inc(self, amount: float | Decimal = 1) -> None:
+        """So many more; of one series in one type."""
         self._fresh += amount
 
     def flush(self) -> None:
         """Tell the library."""
         if self._fresh:
-            self._child.inc(self._fresh)
+            self._child.inc(float(self._fresh))
             self._fresh = 0
 
 
@@ -223,7 +223,7 @@ class Metrics:
         if usd is None:
             self._unpriced[provider, model].inc()
         else:
-            self._cost[provider, model, self.team_label(team) if team else ""].inc(float(usd))
+            self._cost[provider, model, self.team_label(team) if team else ""].inc(usd)
 
     def rate_limited(self, scope: str, dimension: str) -> None:
         """A request was refused. `scope` as the rule has it (`key:ID`, `team:NAME`, ...): only its kind becomes a label."""

@@ -2,12 +2,11 @@
 
 import hmac
 from collections.abc import Mapping
-from functools import lru_cache
 from ipaddress import ip_network
 
 import structlog
 
-from ..access.credentials import digest_of, given_keys
+from ..access.credentials import digest_of, digests_of, given_keys
 from ..access.keyring import WRONG
 from ..access.principal import ANYONE, MASTER, Principal
 from ..config import Config, ModelConfig
@@ -34,8 +33,6 @@ from .vault import Vault
 
 log = structlog.get_logger("gateway")
 
-DIGESTS = 4096
-"""Keys whose digests this worker remembers: making one is the better half of what it costs to know a caller."""
 PING_AFTER_S = 10.0
 """Silence after which a stream gets a keep-alive. Clients and load balancers lose patience between 15 and 60 s."""
 
@@ -111,9 +108,9 @@ class Runtime:
         self.ready = False
         self.client: Client
         self.demo = DemoClient()
-        self._digest_of = lru_cache(DIGESTS)(digest_of)
         self._open = not config.auth.require_api_key
         self._master = master_key.encode()
+        self._master_digest = digest_of(self._master)
         scraper = config.auth.metrics_key
         self._metrics_key = None if scraper is None else scraper.get_secret_value().encode()
         self.redactor = Redactor([master_key, *_secrets(config)])
@@ -161,23 +158,23 @@ class Runtime:
         """
         if self._open:
             return ANYONE
-        keys = given_keys(headers, query)
-        for key in keys:
-            if hmac.compare_digest(key, self._master):
-                return MASTER
-        if not keys:
+        digests = digests_of(headers, query)
+        if not digests:
             raise ApiError(
                 "unauthenticated",
                 "no API key: send this gateway's key as `Authorization: Bearer KEY`, `x-api-key`, `api-key` or `x-goog-api-key`",
             )
+        for digest in digests:
+            if hmac.compare_digest(digest, self._master_digest):
+                return MASTER
         services = self.services
         if services is None:
             raise ApiError("unauthenticated", WRONG)
-        for key in keys:
-            found = services.keys.known(self._digest_of(key))
+        for digest in digests:
+            found = services.keys.known(digest)
             if found is not None:
                 return found
-        return self._digest_of(keys[0])
+        return digests[0]
 
 
 def _secrets(config: Config) -> list[str]:

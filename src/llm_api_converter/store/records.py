@@ -63,7 +63,7 @@ class KeyRecord(Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
-class UsageRow(Struct, frozen=True, kw_only=True):
+class UsageRow(Struct, frozen=True):
     """One call, as it will be billed. `id` is unique over all gateways and makes adding it twice harmless.
 
     Token counts are totals with their parts (see `hub.response.Usage`), None where the upstream did not say; `raw` is its own usage

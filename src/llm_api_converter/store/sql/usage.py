@@ -111,16 +111,19 @@ class SqlUsage:
 
 def _values(row: UsageRow) -> tuple[Any, ...]:
     """Its columns, in the table's order."""
-    day, month, _ = periods(row.at_s)
-    usd, pico = (None, None) if row.cost_usd is None else split_money(row.cost_usd)
+    (
+        row_id, at_s, request_id, operation, protocol, model, status, key_id, key_name, owner, team, route, provider, upstream_model,
+        upstream_protocol, stream, error, tries, input_total, output_total, cache_read, cache_write, reasoning, raw, cost_usd, price,
+        latency_s, first_s, losses,
+    ) = structs.astuple(row)  # fmt: skip
+    day, month, _ = periods(at_s)
+    usd, pico = (None, None) if cost_usd is None else split_money(cost_usd)
     rest = _Rest(
-        row.request_id, row.operation, row.route, row.upstream_protocol, row.stream, row.error, row.tries, row.raw, row.price,
-        row.latency_s, row.first_s, row.losses,
-    )  # fmt: skip
+        request_id, operation, route, upstream_protocol, stream, error, tries, raw, price, latency_s, first_s, losses
+    )
     return (
-        row.id, row.at_s, day, month, row.key_id, row.key_name, row.owner, row.team, row.model, row.provider, row.upstream_model,
-        row.protocol, row.status, row.status >= 400, row.input_total, row.output_total, row.cache_read, row.cache_write, row.reasoning,
-        usd, pico, int(is_unpriced(row)), _encode(rest).decode(),
+        row_id, at_s, day, month, key_id, key_name, owner, team, model, provider, upstream_model, protocol, status, status >= 400,
+        input_total, output_total, cache_read, cache_write, reasoning, usd, pico, int(is_unpriced(row)), _encode(rest).decode(),
     )  # fmt: skip
 
 
