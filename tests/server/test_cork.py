@@ -15,7 +15,7 @@ from llm_api_converter.server.http import SEND_WHOLE, Receive, Responder, Scope,
 pytestmark = pytest.mark.anyio
 
 JSON = (b"content-type", b"application/json")
-Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes] | tuple[int, list[tuple[bytes, bytes]], bytes, bytes]
 
 
 @asynccontextmanager
@@ -23,10 +23,10 @@ async def serving(protocol: type[HttpToolsProtocol], answer: Answer, sent: list[
     """The port of a server that gives this answer, and notes whether it went in one go."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        status, headers, body = answer
+        status, headers, body, *lines = answer
         send_whole = scope.pop(SEND_WHOLE, None)
         responder = Responder(send, send_whole and (lambda *it: sent.append(send_whole(*it)) or sent[-1]))
-        await responder.whole(status, list(headers), body)
+        await responder.whole(status, list(headers), body, *lines)
         assert (responder.started, responder.ended, responder.status, responder.bytes_out) == (True, True, status, len(body))
 
     settled: Any = uvicorn.Config(app, port=0, log_level="critical", lifespan="off", http=protocol, server_header=False)
@@ -64,9 +64,11 @@ LAST = b"connection: close\r\n"
         ((200, [JSON], b"{}"), b"GET / HTTP/1.0\r\n\r\n", [True]),
         ((200, [JSON], b"{}"), b"HEAD / HTTP/1.1\r\nhost: x\r\n%b\r\n" % LAST, [False]),
         ((200, [JSON], b"{}"), b"GET /1 HTTP/1.1\r\nhost: x\r\n\r\nGET /2 HTTP/1.1\r\nhost: x\r\n%b\r\n" % LAST, [True, True]),
+        ((200, [JSON], b"{}", b"x-left: 1\r\nx-reset: 2s\r\n"), b"GET / HTTP/1.1\r\nhost: x\r\n%b\r\n" % LAST, [True]),
+        ((200, [JSON], b"{}", b"x-left: 1\r\n"), b"HEAD / HTTP/1.1\r\nhost: x\r\n%b\r\n" % LAST, [False]),
         ((200, [JSON], b"{}"), b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n%b\r\n{}" % LAST, [True]),
     ],
-    ids=["plain", "repeated-and-odd", "empty", "large", "http-1.0", "head", "pipelined", "post"],
+    ids=["plain", "repeated-and-odd", "empty", "large", "http-1.0", "head", "pipelined", "lines", "lines-head", "post"],
 )
 async def test_it_is_what_uvicorn_sends(answer: Answer, request_: bytes, in_one_go: list[bool]) -> None:
     ours: list[bool] = []

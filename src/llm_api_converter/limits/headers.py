@@ -13,38 +13,33 @@ from typing import NamedTuple
 
 from .base import Rule
 
-Headers = list[tuple[bytes, bytes]]
 LONGEST_S = 366 * 86_400.0
 """Nothing further away is told: calendars end."""
 _KEPT = 4096
 
 
 class _Told(NamedTuple):
-    """What may be told of a bucket: its place among the rules, what it is like, the header of its limit and the names of the other two."""
+    """What may be told of a bucket: its place among the rules, what it is like, and its lines, which lack what remains and the reset."""
 
     place: int
     burst: float
     rate_per_s: float
-    limit: tuple[bytes, bytes]
-    remaining: bytes
-    reset: bytes
+    lines: bytes
 
 
-def limit_headers(protocol: str, rules: tuple[Rule, ...], levels: Sequence[float], now_s: float) -> Headers:
-    """The headers of the bucket of each dimension that has least of its burst left. `levels` are the buckets' after a decision, in the
-    order of `rules`; `now_s` is Unix time.
+def limit_lines(protocol: str, rules: tuple[Rule, ...], levels: Sequence[float], now_s: float) -> bytes:
+    """The headers of the bucket of each dimension that has least of its burst left, as they stand in a head: each with its line's end.
+    `levels` are the buckets' after a decision, in the order of `rules`; `now_s` is Unix time.
     """
-    headers: Headers = []
+    lines = b""
     written, plan = _plan(protocol, rules)
     for buckets in plan:
         told = buckets[0] if len(buckets) == 1 else min(buckets, key=lambda one: max(0.0, levels[one.place]) / one.burst)
-        place, burst, rate_per_s, limit, remaining, reset = told
+        place, burst, rate_per_s, form = told
         level = levels[place]
         reset_s = (burst - level) / rate_per_s if rate_per_s > 0 and level < burst else 0.0
-        if reset_s > LONGEST_S:
-            reset_s = LONGEST_S
-        headers += limit, (remaining, b"%d" % level if level > 0 else b"0"), (reset, written(reset_s, now_s))
-    return headers
+        lines += form % (level if level > 0 else 0, written(reset_s if reset_s < LONGEST_S else LONGEST_S, now_s))
+    return lines
 
 
 @lru_cache(_KEPT)
@@ -55,9 +50,9 @@ def _plan(protocol: str, rules: tuple[Rule, ...]) -> tuple[Callable[[float, floa
         return lambda reset_s, now_s: b"", ()
     found = []
     for dimension in ("requests", "tokens"):
-        limit, remaining, reset = (form.format(dimension).encode() for form in (names.limit, names.remaining, names.reset))
+        limit, remaining, reset = (form.format(dimension) for form in (names.limit, names.remaining, names.reset))
         buckets = tuple(
-            _Told(place, rule.burst, rule.rate_per_s, (limit, b"%d" % rule.burst), remaining, reset)
+            _Told(place, rule.burst, rule.rate_per_s, f"{limit}: {int(rule.burst)}\r\n{remaining}: %d\r\n{reset}: %b\r\n".encode())
             for place, rule in enumerate(rules) if rule.dimension == dimension
         )  # fmt: skip
         if buckets:

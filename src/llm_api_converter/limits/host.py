@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from .base import Decision, Denied, Grant, Log, Rule, Take
 from .bucket import decide, price
+from .bucket import wait_s as wait_for
 from .table import AT, CLOCK, COUNTS, FREED, LEVEL, MOST_WORDS, TAKEN, WORKERS, LockBusy, StillBusy, Table, mark_of
 from .workers import Workers
 
@@ -118,10 +119,14 @@ class HostLimiter:
                             break
                         wait_s = 0.0 if level >= 1 else SLOT_RETRY_S
                         self._hold(place, 1.0, old, new)
-                    else:
-                        cost = price(tokens, bucket.burst) if bucket.by_tokens else 1.0
+                    else:  # `price` and `decide`, written out: a call of either, for every bucket of every request, costs more than it does
+                        rate_per_s, burst = bucket.rate_per_s, bucket.burst
+                        cost = 1.0 if not bucket.by_tokens else tokens if tokens < burst else burst
                         before, at_s = words[place + LEVEL], words[place + AT]
-                        level, wait_s = decide(before, at_s, now_s, bucket.rate_per_s, bucket.burst, cost)
+                        level = before + (now_s - at_s) * rate_per_s if now_s > at_s else before
+                        if level > burst:
+                            level = burst
+                        wait_s = 0.0 if level >= cost else wait_for(level, cost, rate_per_s, burst)
                         old += (place + LEVEL, before, place + AT, at_s)
                         new += ((place + LEVEL, level - cost), (place + AT, now_s))
                     levels.append(level)

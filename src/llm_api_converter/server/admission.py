@@ -12,11 +12,12 @@ from ..access.credentials import client_address
 from ..access.principal import Principal, check_address, check_model, check_protocol
 from ..hub.errors import ApiError
 from ..limits.base import Away, Denied, Grant
-from ..limits.headers import limit_headers, retry_after
+from ..limits.headers import limit_lines, retry_after
 from ..limits.host import LockBusy, StillBusy
 from ..providers.target import Route
 from ..usage.budgets import Standing
 from .exchange import Exchange
+from .http import headers_of
 
 log = structlog.get_logger("gateway")
 
@@ -118,14 +119,20 @@ def _usd(amount: object) -> str:
     return f"{amount:.2f}"
 
 
+def allowance_lines(x: Exchange) -> bytes:
+    """What the caller has left, in its protocol's own headers, as lines of a head."""
+    allowed = x.allowed
+    return limit_lines(x.codec.name, allowed.rules, allowed.levels, time()) if allowed is not None and allowed.rules else b""
+
+
 def allowance_headers(x: Exchange) -> list[tuple[bytes, bytes]]:
-    """What the caller has left, in its protocol's own headers, and a warning for a budget that is nearly spent."""
-    headers: list[tuple[bytes, bytes]] = []
-    if x.allowed is not None and x.allowed.rules:
-        headers += limit_headers(x.codec.name, x.allowed.rules, x.allowed.levels, time())
-    if x.budget_warning:
-        headers.append((b"x-budget-warning", x.budget_warning.encode("latin-1", "replace")))
-    return headers
+    """The same as names and values."""
+    return headers_of(allowance_lines(x))
+
+
+def budget_headers(x: Exchange) -> list[tuple[bytes, bytes]]:
+    """A warning for a budget that is nearly spent."""
+    return [(b"x-budget-warning", x.budget_warning.encode("latin-1", "replace"))] if x.budget_warning else []
 
 
 def settles_later(x: Exchange) -> bool:

@@ -23,7 +23,7 @@ from ..protocols import codec
 from ..protocols.base import WireError
 from ..upstream.client import Client
 from .admin.app import build as build_admin
-from .admission import allowance_headers, identify, release, settles_later
+from .admission import allowance_lines, budget_headers, identify, release, settles_later
 from .compact import compact
 from .count import count
 from .embed import embed
@@ -258,7 +258,7 @@ async def _tell(x: Exchange, error: ApiError, *, status: int | None = None) -> N
         wire = x.codec.encode_error(error, x.request_id)
     headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in wire.headers.items()]
     headers.append((b"x-request-id", x.request_id.encode()))
-    headers.extend(allowance_headers(x))
+    headers += budget_headers(x)
     if x.target is not None:
         headers.append((b"x-upstream-provider", x.target.provider.encode("latin-1", "replace")))
-    await x.responder.whole(status or wire.status, headers, wire.body)
+    await x.responder.whole(status or wire.status, headers, wire.body, allowance_lines(x))

@@ -19,7 +19,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from .http import LEAVING, SEND_WHOLE, Leaving
 
 _HEAD = b"HTTP/1.1 "
-_CLOSE = (b"connection", b"close")
 _IN_HEADERS = bytes(x for x in range(256) if x == 0x09 or 0x20 <= x != 0x7F)
 """What may stand in a head besides the ends of its lines."""
 
@@ -93,18 +92,16 @@ class CorkedProtocol(HttpToolsProtocol):
             scope[LEAVING].happened()
 
 
-def send_whole(cycle: RequestResponseCycle, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
-    """Send an answer as uvicorn would have done: lower-case `headers`, without the body's length. False: not now, or not so; nothing was
-    sent then. Raises RuntimeError for what cannot stand in a header.
+def send_whole(cycle: RequestResponseCycle, status: int, headers: Sequence[tuple[bytes, bytes]], lines: bytes, body: bytes) -> bool:
+    """Send an answer as uvicorn would have done: lower-case `headers`, without the body's length, and further `lines` of the head, each
+    with its end. False: not now, or not so; nothing was sent then. Raises RuntimeError for what cannot stand in a header.
     """
     if cycle.response_started or cycle.disconnected or cycle.flow.write_paused or cycle.scope["method"] == "HEAD" or status in (204, 304):
         return False
-    lines = [*cycle.default_headers, *headers, (b"content-length", b"%d" % len(body))]
-    if not cycle.keep_alive:
-        lines.append(_CLOSE)
-    head = STATUS_LINE[status] + b"\r\n".join(map(b": ".join, lines)) + b"\r\n\r\n"
-    ends = len(lines) + 2
-    if head.translate(None, _IN_HEADERS) != b"\r\n" * ends:
+    written = [*cycle.default_headers, *headers, (b"content-length", b"%d" % len(body))]
+    end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+    head = STATUS_LINE[status] + b"\r\n".join(map(b": ".join, written)) + b"\r\n" + lines + end
+    if head.translate(None, _IN_HEADERS) != b"\r\n" * (1 + len(written) + lines.count(b"\n") + end.count(b"\n")):
         raise RuntimeError("a header holds what must not be in one")
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False

@@ -12,9 +12,10 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-SendWhole = Callable[[int, list[tuple[bytes, bytes]], bytes], bool]
+SendWhole = Callable[[int, list[tuple[bytes, bytes]], bytes, bytes], bool]
 SEND_WHOLE = "llm_api_converter.send_whole"
-"""Where a scope has a `SendWhole`, if its server can: status, headers and body of an answer, sent in one go. False: it was not.
+"""Where a scope has a `SendWhole`, if its server can: status, headers, lines of further headers and body of an answer, sent in one go.
+False: it was not.
 
 To be taken out: it knows the connection, which knows the scope, and such a circle is left to the collector.
 """
@@ -54,6 +55,15 @@ def _too_large(limit: int) -> ApiError:
     return ApiError("too_large", f"the request body is larger than this gateway's limit of {limit} bytes (server.max_body_bytes)")
 
 
+def headers_of(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """Lines of a head as names and values."""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n")[:-1])]
+
+
+async def _ended(message: Message) -> None:
+    raise RuntimeError("this answer has ended")
+
+
 class Responder:
     """Writes one answer. Each write is one ASGI message, so pings from a timer never land inside another write.
 
@@ -88,17 +98,20 @@ class Responder:
         self.ended = not more
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
-    async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """A complete answer."""
-        if self._send_whole is not None and self._send_whole(status, headers, body):
+    async def whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, lines: bytes = b"") -> None:
+        """A complete answer. `lines` are further headers as they stand in a head, each with its line's end."""
+        if self._send_whole is not None and self._send_whole(status, headers, lines, body):
             self.started = self.ended = True
             self.status = status
             self.first_s = self.last_s = monotonic()
             self.bytes_out = len(body)
             return
-        headers.append((b"content-length", b"%d" % len(body)))
-        await self.start(status, headers)
+        await self.start(status, [*headers, (b"content-length", b"%d" % len(body)), *headers_of(lines)])
         await self.write(body, more=False)
+
+    def let_go(self) -> None:
+        """Nothing is written any more; what is known of it stays."""
+        self._send, self._send_whole = _ended, None
 
 
 class KeepAlive:

@@ -22,7 +22,7 @@ from ..protocols.relay import Head, first_model, head_of, parse, read_head
 from ..providers.target import Target
 from ..upstream.client import UpstreamAnswer
 from . import summary
-from .admission import admit, allowance_headers, identify, resolve
+from .admission import admit, allowance_headers, allowance_lines, budget_headers, identify, resolve
 from .answers import ping_of
 from .continuations import calls_without_reasoning, put_back
 from .exchange import Exchange, Refusal
@@ -106,7 +106,7 @@ async def _plain(x: Exchange, head: Head) -> None:
     headers = _answer_headers(x, call, answer)
     headers.append((b"content-type", answer.headers.get("content-type", "application/json").encode("latin-1"))
                    if x.mode != "translated" else _JSON)
-    await x.responder.whole(200, headers, body)
+    await x.responder.whole(200, headers, body, allowance_lines(x))
 
 
 async def _hold(x: Exchange, call: Call, sent: bytes) -> None:
@@ -121,7 +121,7 @@ async def _hold(x: Exchange, call: Call, sent: bytes) -> None:
 async def plain_answer(x: Exchange, head: Head) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """A whole answer in JSON, for whoever makes something else of it: (headers, body)."""
     call, answer, body = await _obtain(x, head)
-    return [*_answer_headers(x, call, answer), _JSON], body
+    return [*_answer_headers(x, call, answer), *allowance_headers(x), _JSON], body
 
 
 async def _compacted(x: Exchange) -> None:
@@ -136,7 +136,7 @@ async def _compacted(x: Exchange) -> None:
     told = parse(body)
     told = as_answer(told, summary.item_of(x, told))
     if not stream:
-        await responder.whole(200, [*_answer_headers(x, call, answer), _JSON], msgspec.json.encode(told))
+        await responder.whole(200, [*_answer_headers(x, call, answer), _JSON], msgspec.json.encode(told), allowance_lines(x))
         return
     if not responder.started:
         await responder.start(200, _stream_headers(x, call, answer))
@@ -377,6 +377,7 @@ def _upstream_failed(x: Exchange, call: Call, error: ApiError) -> None:
 
 
 def _answer_headers(x: Exchange, call: Call, answer: UpstreamAnswer) -> list[tuple[bytes, bytes]]:
+    """All but what the caller has left."""
     target = call.target
     headers = [
         (b"x-request-id", x.request_id.encode()),
@@ -385,7 +386,7 @@ def _answer_headers(x: Exchange, call: Call, answer: UpstreamAnswer) -> list[tup
     ]
     if x.mode != "translated":
         headers.extend((k.encode(), v.encode("latin-1")) for k, v in passing(DOWN[x.codec.around], answer.headers).items())
-    headers.extend(allowance_headers(x))
+    headers += budget_headers(x)
     if call.ledger.losses:
         report = report_header(compact(call.ledger.reported(x.on_loss)))
         if report:
@@ -394,7 +395,10 @@ def _answer_headers(x: Exchange, call: Call, answer: UpstreamAnswer) -> list[tup
 
 
 def _stream_headers(x: Exchange, call: Call | None, answer: UpstreamAnswer | None) -> list[tuple[bytes, bytes]]:
-    headers = [(b"x-request-id", x.request_id.encode())] if call is None or answer is None else _answer_headers(x, call, answer)
+    if call is None or answer is None:
+        headers = [(b"x-request-id", x.request_id.encode())]
+    else:
+        headers = _answer_headers(x, call, answer) + allowance_headers(x)
     headers.append((b"content-type", x.form.stream_type.encode()))
     headers.append((b"cache-control", b"no-cache"))
     headers.append((b"x-accel-buffering", b"no"))

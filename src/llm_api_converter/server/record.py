@@ -47,7 +47,9 @@ class Recorder:
             print_prompts(x)
         if x.trace is not None:
             x.trace.end(_ended(x, status))
-        x.body, x.parsed = b"", None  # large, and of no more use
+        # What is of no more use goes while it is in the processor's caches, before others push it out.
+        x.body, x.parsed, x.headers = b"", None, {}
+        x.responder.let_go()
         if x.decoded is not None and not x.decoded.extras:
             x.decoded = None
         self._ended.append((x, status, now_s))
