@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -141,7 +142,7 @@ def _facts(options: argparse.Namespace, load: float) -> dict[str, str]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{_cpu()}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}",
         "load before": f"{load:.2f}" + (" (not idle: repeat these numbers before quoting them)" if load > IDLE_LOAD else ""),
-        "versions": ", ".join([f"Python {platform.python_version()}", *_versions(), _first_line(["nginx", "-v"])]),
+        "versions": ", ".join([_python(), *_versions(), _first_line(["nginx", "-v"])]),
         "commit": _first_line(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]),
         "command": " ".join(["python", "bench/run.py", *sys.argv[1:]]),
         "runs": f"{options.repeats} of {options.seconds:g} s each, interleaved; gateway and nginx on CPU 0, upstream and load on CPU 1",
@@ -154,6 +155,12 @@ def _cpu() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def _python() -> str:
+    """How it was built is a tenth of every number here, or more."""
+    how = "--enable-optimizations" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "as its maker has it"
+    return f"Python {platform.python_version()} (built by {platform.python_compiler()}, {how})"
 
 
 def _versions() -> list[str]:

@@ -1,6 +1,6 @@
 """A bare Debian in a folder, and commands in it as a container runs them: a root of their own, no rights, a user of their own.
 
-Docker's image of Python is a Debian of the same release with Python beside it; this one has Debian's own Python 3.11.
+Docker's image of Python is a Debian of the same release with Python beside it; this one has Debian's own, which is older (3.11).
 """
 
 import os

@@ -6,7 +6,7 @@ Gemini and Bedrock have none. https://docs.anthropic.com/en/api/rate-limits, htt
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -32,22 +32,24 @@ def limit_lines(protocol: str, rules: tuple[Rule, ...], levels: Sequence[float],
     `levels` are the buckets' after a decision, in the order of `rules`; `now_s` is Unix time.
     """
     lines = b""
-    written, plan = _plan(protocol, rules)
+    by_the_clock, plan = _plan(protocol, rules)
     for buckets in plan:
         told = buckets[0] if len(buckets) == 1 else min(buckets, key=lambda one: max(0.0, levels[one.place]) / one.burst)
         place, burst, rate_per_s, form = told
         level = levels[place]
         reset_s = (burst - level) / rate_per_s if rate_per_s > 0 and level < burst else 0.0
-        lines += form % (level if level > 0 else 0, written(reset_s if reset_s < LONGEST_S else LONGEST_S, now_s))
+        if reset_s > LONGEST_S:
+            reset_s = LONGEST_S
+        lines += form % (level if level > 0 else 0, _rfc3339(int(now_s + reset_s)) if by_the_clock else duration(reset_s).encode())
     return lines
 
 
 @lru_cache(_KEPT)
-def _plan(protocol: str, rules: tuple[Rule, ...]) -> tuple[Callable[[float, float], bytes], tuple[tuple[_Told, ...], ...]]:
-    """How a reset is written, and the buckets of each dimension that is told of."""
+def _plan(protocol: str, rules: tuple[Rule, ...]) -> tuple[bool, tuple[tuple[_Told, ...], ...]]:
+    """Whether a reset is told by the clock, and the buckets of each dimension that is told of."""
     names = _NAMES.get(protocol)
     if names is None:
-        return lambda reset_s, now_s: b"", ()
+        return False, ()
     found = []
     for dimension in ("requests", "tokens"):
         limit, remaining, reset = (form.format(dimension) for form in (names.limit, names.remaining, names.reset))
@@ -57,7 +59,7 @@ def _plan(protocol: str, rules: tuple[Rule, ...]) -> tuple[Callable[[float, floa
         )  # fmt: skip
         if buckets:
             found.append(buckets)
-    return names.reset_written, tuple(found)
+    return names.by_the_clock, tuple(found)
 
 
 @lru_cache(256)
@@ -66,21 +68,16 @@ def _rfc3339(at_s: int) -> bytes:
 
 
 class _Names(NamedTuple):
-    """A protocol's: `{}` is the dimension. `reset_written`: (seconds from now, now as Unix time) -> text."""
+    """A protocol's: `{}` is the dimension. `by_the_clock`: a reset is told as a time of day, else as how long it takes."""
 
     limit: str
     remaining: str
     reset: str
-    reset_written: Callable[[float, float], bytes]
+    by_the_clock: bool
 
 
-_ANTHROPIC = _Names(
-    "anthropic-ratelimit-{}-limit", "anthropic-ratelimit-{}-remaining", "anthropic-ratelimit-{}-reset",
-    lambda reset_s, now_s: _rfc3339(int(now_s + reset_s)),
-)  # fmt: skip
-_OPENAI = _Names(
-    "x-ratelimit-limit-{}", "x-ratelimit-remaining-{}", "x-ratelimit-reset-{}", lambda reset_s, now_s: duration(reset_s).encode()
-)
+_ANTHROPIC = _Names("anthropic-ratelimit-{}-limit", "anthropic-ratelimit-{}-remaining", "anthropic-ratelimit-{}-reset", by_the_clock=True)
+_OPENAI = _Names("x-ratelimit-limit-{}", "x-ratelimit-remaining-{}", "x-ratelimit-reset-{}", by_the_clock=False)
 _NAMES = {"anthropic": _ANTHROPIC, "openai_chat": _OPENAI, "openai_responses": _OPENAI}
 
 

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ async def test_every_connection_waits_for_others_and_writes_ahead(store: SqlStor
 
 async def test_readers_go_on_while_somebody_writes(store: SqlStore, file: Path) -> None:
     await store.usage.add([row(1)])
-    with sqlite3.connect(file, isolation_level=None) as writer:
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         async with asyncio.timeout(1):
             assert len((await store.usage.rows(UsageFilter())).items) == 1
@@ -54,7 +55,7 @@ async def test_readers_go_on_while_somebody_writes(store: SqlStore, file: Path) 
 
 
 async def test_a_write_that_is_not_wanted_any_more_leaves_no_lock(store: SqlStore, file: Path) -> None:
-    with sqlite3.connect(file, isolation_level=None) as writer:
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         adding = asyncio.ensure_future(store.usage.add([row(1)]))
         await asyncio.sleep(0.2)
@@ -69,7 +70,7 @@ async def test_a_write_that_is_not_wanted_any_more_leaves_no_lock(store: SqlStor
 
 async def test_errors_of_the_driver_are_store_errors(store: SqlStore, file: Path) -> None:
     """Records go past the library."""
-    with sqlite3.connect(file) as other:
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("DROP TABLE usage")
     for do in (store.usage.add([row(1)]), store.usage.rows(UsageFilter()), store.usage.totals(UsageFilter())):
         with pytest.raises(StoreError, match="SQLite: no such table"):
