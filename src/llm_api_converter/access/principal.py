@@ -11,8 +11,9 @@ from ..store.records import KeyRecord
 Network = IPv4Network | IPv6Network
 
 
-class Principal(Struct, frozen=True, kw_only=True):
-    """A caller. `name` is for logs; `scope` is whose kept state it may see (its team's, else its own).
+class Principal(Struct, frozen=True, kw_only=True, eq=False):
+    """A caller, made once for a key and kept; compared by identity. `name` is for logs; `scope` is whose kept state it may see (its team's,
+    else its own).
 
     `record` is None for the master key and where no key is asked for. `models` are what its key and its team both allow.
     """

@@ -34,18 +34,18 @@ class Allowances:
         self._overall = config.rate_limit.overall
         self._teams = config.teams
         self._models = {model.name: model.rate_limit for model in config.models if _says(model.rate_limit)}
-        self._found: dict[tuple[str | None, int, str], Allowance] = {}
+        self._found: dict[Principal | tuple[Principal, str], Allowance] = {}
 
     def of(self, who: Principal, route: str) -> Allowance:
         """The buckets and budgets a request counts against. The master key has none; without keys there is nobody to count by."""
         if who.is_master:
             return NONE
-        record = who.record
-        mark = (None if record is None else record.id, 0 if record is None else record.version, route if route in self._models else "")
+        mark = (who, route) if route in self._models else who
         found = self._found.get(mark)
         if found is None:
             if len(self._found) >= KEPT:
                 self._found.clear()
+            record = who.record
             rules = Rules(self._made(record, route) if self._on else ())
             found = self._found[mark] = Allowance(rules, () if record is None else tuple(self._bounded(record)))
         return found
