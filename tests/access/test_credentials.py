@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from llm_api_converter.access.credentials import client_address, given_keys, make_key
+from llm_api_converter.access.credentials import client_address, digest_of, digests_of, given_keys, make_key
 
 SIGV4 = b"AWS4-HMAC-SHA256 Credential=%s/20261124/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=ab"
 
@@ -28,6 +28,12 @@ SIGV4 = b"AWS4-HMAC-SHA256 Credential=%s/20261124/us-east-1/bedrock/aws4_request
 )
 def test_every_place_a_client_puts_its_key(headers: dict[bytes, bytes], query: bytes, expected: list[bytes]) -> None:
     assert given_keys(headers, query) == expected
+    for _ in range(2):  # the second time from memory, where it is remembered
+        assert digests_of(headers, query) == tuple(map(digest_of, expected))
+
+
+def test_a_key_that_is_sent_twice_is_one() -> None:
+    assert digests_of({b"authorization": b"Bearer sk-1", b"x-api-key": b"sk-1"}, b"") == (digest_of(b"sk-1"),)
 
 
 def test_a_made_key_is_as_the_contract_says() -> None:

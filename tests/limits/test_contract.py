@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from llm_api_converter.limits.base import Decision, Denied, Grant, Limiter, Rule
+from llm_api_converter.limits.base import Decision, Denied, Grant, Limiter, Rule, Rules
 
 from .conftest import reserve, settle
 from .replay import replay
@@ -93,6 +93,18 @@ async def test_buckets_do_not_mix(limiters: Make) -> None:
         assert isinstance(await reserve(limiter, (rule,)), Grant)
     for number in range(200):
         assert isinstance(await reserve(limiter, (Rule(f"key:{number}", "requests", SLOW, 1),)), Denied)
+
+
+async def test_rules_that_are_made_again_mean_the_same_buckets(limiters: Make) -> None:
+    limiter = await limiters()
+    first, again = Rules((REQUESTS, TOKENS)), Rules((REQUESTS, TOKENS))
+    assert first != again
+    answers = [await reserve(limiter, rules, 30) for rules in (first, again, first, again)]
+    assert [type(answer) for answer in answers] == [Grant, Grant, Grant, Denied]
+    for answer in answers[:3]:
+        await settle(limiter, answer, 0)
+    await asyncio.sleep(SOON_S)
+    assert round((await reserve(limiter, (TOKENS,), 100)).levels[0]) == 0
 
 
 async def test_every_decision_can_be_made_again_from_the_log(limiters: Make) -> None:

@@ -12,13 +12,14 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llm_api_converter.access.principal import Principal
 from llm_api_converter.hub.errors import ApiError
 from llm_api_converter.hub.response import Usage
 from llm_api_converter.observe.logs import Redactor
 from llm_api_converter.server import record
 from llm_api_converter.server.answers import Seen
 from llm_api_converter.server.exchange import NOBODY, Exchange
-from llm_api_converter.store.records import UsageRow
+from llm_api_converter.store.records import KeyRecord, UsageRow
 from llm_api_converter.usage.prices import Called, Price, Prices
 from tests.fakes import KEY, Lines, sse_reply
 from tests.server.test_pipeline import ANTHROPIC_ASK, CHAT, CHAT_ASK, CHAT_STREAM, MESSAGES, case, post
@@ -143,6 +144,30 @@ def test_a_client_that_left_keeps_what_the_upstream_had_counted_and_nothing_is_m
     seen.usage = Usage(1000, 1)
     row = record._row(ended(called=called, seen=seen, error=gone), prices, record.CLIENT_GONE_STATUS, 2.0, 0.0)
     assert (row.input_total, row.output_total, row.cost_usd, row.provider) == (1000, 1, Decimal("0.001002"), "one")
+
+
+def test_every_field_has_its_own() -> None:
+    """Records are made by place."""
+    key = KeyRecord(id="key_1", name="mine", digest=b"d", hint="1234", created_s=0, owner="ann", team="red")
+    usage = Usage(11, 5, cache_read=3, cache_write=2, reasoning=4, protocol="openai_chat", raw={"n": 1})
+    seen = Seen()
+    seen.usage = usage
+    x = ended(
+        who=Principal(name="mine", scope="team:red", record=key), called=Called("one", "t", "http://one", "theirs"), seen=seen,
+        target=SimpleNamespace(protocol="openai_chat"), route=SimpleNamespace(name="route"), stream=True, tries=2,
+        responder=SimpleNamespace(first_s=1.5), ledger=SimpleNamespace(losses=[SimpleNamespace(action="dropped", path="top_k")]),
+    )  # fmt: skip
+    prices = Prices([Price(provider="one", model="*", input=Decimal(1), output=Decimal(2))])
+    row = record._row(x, prices, 200, 3.0, 100.0)
+    assert row.id.startswith("use_")
+    assert msgspec.structs.asdict(row) | {"id": ""} == {
+        "id": "", "at_s": 101.0, "request_id": "req_1", "operation": "generate", "protocol": "anthropic", "model": "asked", "status": 200,
+        "key_id": "key_1", "key_name": "mine", "owner": "ann", "team": "red", "route": "route", "provider": "one",
+        "upstream_model": "theirs", "upstream_protocol": "openai_chat", "stream": True, "error": None, "tries": 2, "input_total": 11,
+        "output_total": 5, "cache_read": 3, "cache_write": 2, "reasoning": 4, "raw": '{"protocol":"openai_chat","usage":{"n":1}}',
+        "cost_usd": Decimal("0.000021"), "price": "settings one/*: input 1, output 2", "latency_s": 2.0, "first_s": 0.5,
+        "losses": ("dropped top_k",),
+    }  # fmt: skip
 
 
 @given(st.text(), st.lists(st.text(), max_size=60))
