@@ -12,6 +12,7 @@ from .principal import Network
 KEY_PREFIX = "sk-"
 HINT_LENGTH = 4
 _PLAIN = (b"x-api-key", b"api-key", b"x-goog-api-key")
+_PLACES = (b"authorization", *_PLAIN)
 REMEMBERED = 4096
 """Credentials whose digests a worker remembers: making them is the better half of what it costs to know a caller."""
 
@@ -49,16 +50,18 @@ def given_keys(headers: Mapping[bytes, bytes], query: bytes) -> list[bytes]:
 
 def digests_of(headers: Mapping[bytes, bytes], query: bytes) -> tuple[bytes, ...]:
     """What is kept of each key a request carries; each once."""
-    authorization = headers.get(b"authorization")
-    if (query and b"key=" in query) or (authorization is not None and b"Credential=" in authorization):  # no two of these are alike
-        return tuple(dict.fromkeys(map(digest_of, given_keys(headers, query))))
-    return _remembered(authorization, headers.get(b"x-api-key"), headers.get(b"api-key"), headers.get(b"x-goog-api-key"))
+    if (query and b"key=" in query) or b"Credential=" in headers.get(b"authorization", b""):  # no two of these are alike
+        return _digests(headers, query)
+    return _remembered(*map(headers.get, _PLACES))
+
+
+def _digests(headers: Mapping[bytes, bytes], query: bytes) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(map(digest_of, given_keys(headers, query))))
 
 
 @lru_cache(REMEMBERED)
 def _remembered(*values: bytes | None) -> tuple[bytes, ...]:
-    headers = {name: value for name, value in zip((b"authorization", *_PLAIN), values, strict=True) if value is not None}
-    return tuple(dict.fromkeys(map(digest_of, given_keys(headers, b""))))
+    return _digests({name: value for name, value in zip(_PLACES, values, strict=True) if value is not None}, b"")
 
 
 def client_address(peer: str | None, headers: Mapping[bytes, bytes], trusted: Sequence[Network]) -> str | None:

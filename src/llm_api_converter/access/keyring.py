@@ -8,7 +8,6 @@ the store was last heard of; a key that is not in the cache cannot be judged the
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from math import inf
 from time import time
 from typing import NamedTuple
 
@@ -36,11 +35,8 @@ WRONG = (
 
 
 class _Entry(NamedTuple):
-    """`until_s`: up to then nothing can be said against the key, as far as its record tells."""
-
     principal: Principal
     record: KeyRecord
-    until_s: float
 
 
 class KeyRing:
@@ -66,7 +62,7 @@ class KeyRing:
         now_s = self._clock()
         if entry is None or now_s - self._heard_s > self._offline_s:
             return None
-        return entry.principal if now_s < entry.until_s else _good(entry, digest, now_s)
+        return _good(entry, digest, now_s)
 
     async def find(self, digest: bytes) -> Principal:
         """The caller, from the store. Raises `ApiError`: unauthenticated, or overloaded where the store is away."""
@@ -88,7 +84,7 @@ class KeyRing:
         if record is None:
             self._unknown[digest] = now_s + UNKNOWN_S
             raise ApiError("unauthenticated", WRONG)
-        entry = _Entry(principal_of(record, self._team_models.get(record.team or "")), record, _until_s(record, digest))
+        entry = _Entry(principal_of(record, self._team_models.get(record.team or "")), record)
         if len(self._entries) >= CACHED:
             del self._entries[next(iter(self._entries))]
         self._entries[digest] = entry
@@ -126,13 +122,6 @@ class KeyRing:
             self._unknown.clear()
             for digest in [digest for digest, entry in self._entries.items() if entry.record.id in changed]:
                 del self._entries[digest]
-
-
-def _until_s(record: KeyRecord, digest: bytes) -> float:
-    if record.revoked_s is not None:
-        return 0.0
-    expires_s = inf if record.expires_s is None else record.expires_s
-    return expires_s if digest == record.digest else min(expires_s, record.old_until_s or 0.0)
 
 
 def _good(entry: _Entry, digest: bytes, now_s: float) -> Principal:

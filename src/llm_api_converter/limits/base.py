@@ -98,9 +98,7 @@ Log = Callable[[Decision], None]
 
 
 class Limiter(Protocol):
-    """A back end. `settles_at_once`: settling never waits, and many calls in a row are
-    cheaper than each by itself.
-    """
+    """A back end. `settles_at_once`: settling never waits, and many calls in a row are cheaper than each by itself."""
 
     settles_at_once: bool
 

@@ -6,13 +6,13 @@ without `await`. Slots belong to workers: what one held that has died is free as
 
 import asyncio
 from collections.abc import Sequence
+from operator import sub
 from pathlib import Path
 from time import clock_gettime
 from typing import Any, Literal
 
 from .base import Decision, Denied, Grant, Log, Rule, Take
 from .bucket import decide, price
-from .bucket import wait_s as wait_for
 from .table import AT, CLOCK, COUNTS, FREED, LEVEL, MOST_WORDS, TAKEN, WORKERS, LockBusy, StillBusy, Table, mark_of
 from .workers import Workers
 
@@ -105,7 +105,7 @@ class HostLimiter:
             while True:  # once, but where the dead gave slots back, which changes what was seen before
                 denied, longest_s, lease = None, 0.0, ""
                 levels: list[float] = []
-                left: list[float] = []
+                costs: list[float] = []
                 old: list[float] = []
                 new: list[tuple[int, float]] = []
                 for bucket in buckets:
@@ -119,18 +119,14 @@ class HostLimiter:
                             break
                         wait_s = 0.0 if level >= 1 else SLOT_RETRY_S
                         self._hold(place, 1.0, old, new)
-                    else:  # `price` and `decide`, written out: a call of either, for every bucket of every request, costs more than it does
-                        rate_per_s, burst = bucket.rate_per_s, bucket.burst
-                        cost = 1.0 if not bucket.by_tokens else tokens if tokens < burst else burst
+                    else:
+                        cost = price(tokens, bucket.burst) if bucket.by_tokens else 1.0
                         before, at_s = words[place + LEVEL], words[place + AT]
-                        level = before + (now_s - at_s) * rate_per_s if now_s > at_s else before
-                        if level > burst:
-                            level = burst
-                        wait_s = 0.0 if level >= cost else wait_for(level, cost, rate_per_s, burst)
+                        level, wait_s = decide(before, at_s, now_s, bucket.rate_per_s, bucket.burst, cost)
                         old += (place + LEVEL, before, place + AT, at_s)
                         new += ((place + LEVEL, level - cost), (place + AT, now_s))
                     levels.append(level)
-                    left.append(level - cost)
+                    costs.append(cost)
                     if wait_s > longest_s:
                         longest_s, denied = wait_s, bucket.rule
                 else:
@@ -139,13 +135,12 @@ class HostLimiter:
             if denied is None:
                 table.change(old, new)
             if told is not None:
-                costs = [price(tokens, bucket.burst) if bucket.by_tokens else 1.0 for bucket in buckets]
                 self._tell("reserve", now_s, denied is None, buckets, levels, costs, *told)
         finally:
             table.unlock()
         if denied is not None:
             return Denied(denied, longest_s, rules, tuple(levels))
-        return Grant(rules, tokens, tuple(left), lease)
+        return Grant(rules, tokens, tuple(map(sub, levels, costs)), lease)
 
     def settle(self, grant: Grant, tokens: float | None) -> None:
         """Slots are freed at once, the truth about tokens is told within `SETTLE_S`, that of many calls together. Never fails: what cannot

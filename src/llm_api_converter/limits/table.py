@@ -19,8 +19,7 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from struct import Struct
@@ -75,8 +74,6 @@ class Table:
         self.refused = 0
         """How often the lock could not be had."""
         self._file = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self.unlock: Callable[[], None] = partial(fcntl.flock, self._file, fcntl.LOCK_UN)
-        """Let the others."""
         self.forgotten = 0
         try:
             self._map = self._mapped()
@@ -111,6 +108,10 @@ class Table:
             self._stuck_until_s = 0.0
         if self.marks[_JOURNAL]:
             self._roll_back()
+
+    def unlock(self) -> None:
+        """Let the others."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _wait(self) -> None:
         """The event loop waits too, so not for long, and not once a request while a stopped process holds the lock."""
@@ -222,8 +223,11 @@ class Table:
             if count:
                 place = _SLOTS_AT + number * _SLOT
                 taken, freed = self.words[place + TAKEN], self.words[place + FREED]
-                old = (place + COUNTS + worker, count, place + TAKEN, taken, place + FREED, freed)
-                self.change(old, tuple(zip(old[::2], (0.0, taken - count, freed + count), strict=True)))
+                own = place + COUNTS + worker
+                self.change(
+                    (own, count, place + TAKEN, taken, place + FREED, freed),
+                    ((own, 0.0), (place + TAKEN, taken - count), (place + FREED, freed + count)),
+                )
 
     # ------------------------------------------------------------ the file
 

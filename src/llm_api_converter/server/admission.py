@@ -32,9 +32,8 @@ async def identify(x: Exchange) -> None:
         assert x.runtime.services is not None
         who = await x.runtime.services.keys.find(who)
     x.who = who
-    if who.networks:
+    if who.record is not None:
         check_address(who, client_address(x.peer, x.headers, x.runtime.trusted_proxies))
-    if who.record is not None and who.record.protocols is not None:
         check_protocol(who, x.codec.name)
 
 

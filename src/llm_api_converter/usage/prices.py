@@ -68,9 +68,11 @@ class Prices:
         """What a call cost. `at_s` (Unix time) is when it was made: published prices change. `tier`: the service tier it was given."""
         own, found, source = self._found(called)
         if own is not None:
-            usd = _amount(own, usage)
-            return UNKNOWN if usd is None else Cost(usd, source)
-        return UNKNOWN if found is None else _cost(found.model.rates(utc(at_s), said_by(usage, tier)), usage, source)
+            return _cost(own, usage, source)
+        if found is None:
+            return UNKNOWN
+        tariff = _tariff_of(found.model.rates(utc(at_s), said_by(usage, tier)), usage)
+        return _cost(tariff, usage, f"{source}: {tariff.written}")
 
     def _find(self, called: Called) -> tuple["_Tariff | None", Listed | None, str]:
         """What the settings say, or what is published; and where it stands (of the former with what it says)."""
@@ -194,10 +196,9 @@ def _flat(amount: Decimal | None) -> Steps | None:
     return None if amount is None else Steps(amount)
 
 
-def _cost(rates: Rates, usage: Usage, source: str) -> Cost:
-    tariff = _tariff_of(rates, usage)
+def _cost(tariff: _Tariff, usage: Usage, price: str) -> Cost:
     usd = _amount(tariff, usage)
-    return UNKNOWN if usd is None else Cost(usd, f"{source}: {tariff.written}")
+    return UNKNOWN if usd is None else Cost(usd, price)
 
 
 def _listed(called: Called) -> Listed | None:
